@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * One end of a link: the handshake that brings two kernels to RUN, and back there after either was
+ * restarted (docs/ikc-protocol.md, "Link states"). The caller serialises all calls on one link.
+ *
+ * Why it converges: a generation is given up only in READY or RUN, which need the peer's word that
+ * it adopted that very generation; without a restart each side can do so at most once.
+ */
+#ifndef IKC_LINK_H
+#define IKC_LINK_H
+
+#include "ikc_ring.h"
+
+struct ikc_link {
+	const struct ikc_region *region;
+	uint32_t own_id;
+	uint32_t peer_id;
+	struct ikc_half *own;
+	const struct ikc_half *peer;
+	const struct ikc_mailbox *peer_life;
+	uint32_t incarnation; /* of this kernel, as it was told at boot */
+	uint32_t generation;
+	uint32_t peer_generation; /* adopted; 0: none */
+	enum ikc_link_state state;
+	struct ikc_sender senders[IKC_RINGS];
+	struct ikc_receiver receivers[IKC_RINGS];
+};
+
+static inline void ikc_link_publish(struct ikc_link *link)
+{
+	ikc_store_ordered(&link->own->lives,
+			  (uint64_t)link->generation << 32 | link->peer_generation);
+	ikc_store_ordered(&link->own->state, (uint32_t)link->state);
+}
+
+static inline uint32_t ikc_generation_after(uint32_t incarnation, uint32_t generation)
+{
+	uint32_t life = incarnation & 0xffff;
+	uint32_t count = generation >> 16 == life ? (generation + 1) & 0xffff : 1;
+
+	return life << 16 | (count ? count : 1);
+}
+
+/* Both rings as at the birth of a pair of lives. */
+static inline void ikc_link_clear_rings(struct ikc_link *link)
+{
+	uint32_t kind;
+
+	for (kind = 0; kind < IKC_RINGS; kind++) {
+		struct ikc_cursor *own = &link->own->cursors[kind];
+
+		link->senders[kind].generation = link->generation;
+		link->senders[kind].head = 0;
+		link->receivers[kind].generation = link->peer_generation;
+		link->receivers[kind].tail = 0;
+		ikc_store(&own->head, 0);
+		ikc_store(&own->tail, 0);
+		ikc_store(&own->receiver_waits, 0);
+		ikc_store(&own->sender_waits, 0);
+	}
+}
+
+/* Gives up this life of the link, whatever its state; what was not taken yet is lost on both sides. */
+static inline void ikc_link_reset(struct ikc_link *link, enum ikc_reset_reason reason)
+{
+	struct ikc_counters *counters = &link->own->counters;
+
+	link->state = IKC_LINK_RESET;
+	ikc_store_ordered(&link->own->state, (uint32_t)IKC_LINK_RESET);
+	link->generation = ikc_generation_after(link->incarnation, link->generation);
+	link->peer_generation = 0;
+	ikc_link_clear_rings(link);
+	ikc_store(&link->own->reset_reason, (uint32_t)reason);
+	ikc_store(&counters->resets, ikc_load(&counters->resets) + 1);
+	ikc_link_publish(link);
+}
+
+/*
+ * Sets up this kernel's end towards `peer_id`. The region was found valid and both ids are below its
+ * count. A kernel that sets up again in one life (a module loaded twice) gets a new generation.
+ */
+static inline void ikc_link_init(struct ikc_link *link, const struct ikc_region *region, uint32_t own_id,
+				 uint32_t peer_id, uint32_t incarnation)
+{
+	uint32_t kind;
+
+	link->region = region;
+	link->own_id = own_id;
+	link->peer_id = peer_id;
+	link->own = ikc_half_at(region, own_id, peer_id);
+	link->peer = ikc_half_at(region, peer_id, own_id);
+	link->peer_life = &ikc_partition_at(region, peer_id)->mailbox;
+	link->incarnation = incarnation;
+	link->generation = (uint32_t)(ikc_load(&link->own->lives) >> 32);
+	for (kind = 0; kind < IKC_RINGS; kind++) {
+		bool control = kind == IKC_RING_CONTROL;
+		uint32_t count = control ? IKC_CONTROL_SLOTS : IKC_DATA_SLOTS;
+
+		link->senders[kind].slots = control ? link->own->control : link->own->data;
+		link->senders[kind].own = &link->own->cursors[kind];
+		link->senders[kind].peer = &link->peer->cursors[kind];
+		link->senders[kind].slot_count = count;
+		link->receivers[kind].slots = control ? link->peer->control : link->peer->data;
+		link->receivers[kind].own = &link->own->cursors[kind];
+		link->receivers[kind].peer = &link->peer->cursors[kind];
+		link->receivers[kind].slot_count = count;
+	}
+	ikc_link_reset(link, IKC_RESET_BOOT);
+}
+
+/* The peer's handshake word, or 0 when it is dead or has not written in its present life. */
+static inline uint64_t ikc_link_peer_lives(const struct ikc_link *link)
+{
+	uint64_t lives = ikc_load_acquire(&link->peer->lives);
+	uint32_t incarnation = ikc_load_acquire(&link->peer_life->incarnation);
+
+	if (!ikc_load_acquire(&link->peer_life->alive) || lives >> 48 != (incarnation & 0xffff))
+		return 0;
+	return lives;
+}
+
+static inline void ikc_link_adopt(struct ikc_link *link, uint32_t peer_generation)
+{
+	link->peer_generation = peer_generation;
+	link->state = peer_generation ? IKC_LINK_INIT : IKC_LINK_RESET;
+	ikc_link_clear_rings(link);
+	ikc_link_publish(link);
+}
+
+static inline bool ikc_link_step_connected(struct ikc_link *link, uint32_t generation, uint32_t adopted)
+{
+	uint32_t peer_state = ikc_load_acquire(&link->peer->state);
+
+	if (generation != link->peer_generation) {
+		ikc_link_reset(link, generation ? IKC_RESET_PEER_RESET : IKC_RESET_PEER_DEAD);
+		return true;
+	}
+	if (adopted != link->generation) {
+		ikc_link_reset(link, IKC_RESET_BAD_STATE);
+		return true;
+	}
+	if (link->state == IKC_LINK_READY &&
+	    (peer_state == IKC_LINK_READY || peer_state == IKC_LINK_RUN)) {
+		link->state = IKC_LINK_RUN;
+		ikc_link_publish(link);
+		return true;
+	}
+	return false;
+}
+
+/*
+ * Looks at the peer and goes at most one state on. Returns true if something changed: ring the peer's
+ * control vector, and step again.
+ */
+static inline bool ikc_link_step(struct ikc_link *link)
+{
+	uint64_t lives = ikc_link_peer_lives(link);
+	uint32_t generation = (uint32_t)(lives >> 32);
+	uint32_t adopted = (uint32_t)lives;
+
+	if (link->state == IKC_LINK_READY || link->state == IKC_LINK_RUN)
+		return ikc_link_step_connected(link, generation, adopted);
+	if (generation != link->peer_generation) {
+		ikc_link_adopt(link, generation);
+		return true;
+	}
+	if (link->state == IKC_LINK_INIT && adopted == link->generation) {
+		link->state = IKC_LINK_READY;
+		ikc_link_publish(link);
+		return true;
+	}
+	return false;
+}
+
+#endif
