@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+# The front door: every target works on a fresh Debian 12 machine and installs what it lacks.
+
+SPEC ?= specs/duo.yaml
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+BUILD := build
+
+# Debian packages that running, building and testing need; a tool of each is named in docs/guide.md.
+RUN_PACKAGES := qemu-system-x86 python3-venv gcc libc6-dev binutils make cpio lz4 libelf1 ca-certificates
+TEST_PACKAGES := $(RUN_PACKAGES) clang libclang-rt-14-dev sparse
+
+.DEFAULT_GOAL := help
+.PHONY: help boot-enclave down test soak bench docs clean setup setup-test kernels
+
+help:
+	@echo 'make boot-enclave [SPEC=specs/duo.yaml]  install, build, boot an enclave and leave it running'
+	@echo 'make down                                stop every enclave that was left running'
+	@echo 'make test                                the whole suite: linters, unit, native, end to end'
+	@echo 'make soak                                the long form of the tests that have one'
+	@echo 'make bench                               measure; a table, and build/bench.json'
+	@echo 'make docs                                build the documentation into build/docs'
+	@echo 'make clean                               remove build/ and .venv/'
+
+boot-enclave: setup
+	@$(BIN)/enclave up $(SPEC)
+
+down: setup
+	@$(BIN)/enclave down --all
+
+test: setup-test
+	@$(BIN)/pytest -m 'not soak'
+
+soak: setup-test
+	@$(BIN)/pytest --timeout=3600
+
+bench: setup-test
+	@$(BIN)/python -m tests.bench --json $(BUILD)/bench.json
+
+docs: $(VENV)/.docs
+	@$(BIN)/mkdocs build --quiet --strict --site-dir $(BUILD)/docs
+	@echo 'documentation: $(BUILD)/docs/index.html'
+
+clean:
+	@if [ -x $(BIN)/enclave ]; then $(BIN)/enclave down --all; fi
+	rm -rf $(BUILD) $(VENV)
+
+# Everything that `enclave up` needs; prints only what it has to do.
+setup: packages-run $(VENV)/.run kernels
+
+setup-test: packages-test $(VENV)/.test kernels
+
+.PHONY: packages-run packages-test
+packages-run:
+	@images/install-packages $(RUN_PACKAGES)
+
+packages-test:
+	@images/install-packages $(TEST_PACKAGES)
+
+kernels:
+	@$(MAKE) --no-print-directory -s -C guest-kernels/lwk
+
+$(VENV)/.created: | packages-run
+	@echo 'setup: python environment in $(VENV)'
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.run: pyproject.toml constraints.txt | $(VENV)/.created
+	@echo 'setup: python packages'
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/.created
+	@echo 'setup: python packages for the tests'
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	@touch $@ $(VENV)/.run
+
+$(VENV)/.docs: pyproject.toml constraints.txt | $(VENV)/.created
+	@echo 'setup: python packages for the documentation'
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	@touch $@
