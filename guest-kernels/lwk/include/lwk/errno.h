@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Error numbers: functions return 0 or one of these, negated. The values are Linux's, as programs see them. */
+#ifndef LWK_ERRNO_H
+#define LWK_ERRNO_H
+
+#define EPERM 1
+#define ENOENT 2
+#define EIO 5
+#define ENXIO 6
+#define E2BIG 7
+#define EAGAIN 11
+#define ENOMEM 12
+#define EFAULT 14
+#define EBUSY 16
+#define EEXIST 17
+#define ENODEV 19
+#define EINVAL 22
+#define ENOSPC 28
+#define ERANGE 34
+#define ENOSYS 38
+#define EPROTO 71
+#define EMSGSIZE 90
+#define ECONNRESET 104
+#define ETIMEDOUT 110
+
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Time since boot, from the time-stamp counter. */
+#ifndef LWK_TIME_H
+#define LWK_TIME_H
+
+#include <lwk/types.h>
+
+#define NS_PER_US 1000ull
+#define NS_PER_MS 1000000ull
+#define NS_PER_S 1000000000ull
+
+/* Makes now time 0. */
+void time_start(void);
+
+/* Learns the counter's frequency; before it, time stands at 0. */
+void time_init(void);
+
+/* Nanoseconds since time 0 (the first instruction of C); the same on every CPU. */
+uint64_t time_ns(void);
+
+/* Ticks of the time-stamp counter a second; 0 before time_init(). */
+uint64_t time_tsc_hz(void);
+
+/* A moment in the future, for loops that must end. */
+static inline uint64_t deadline_after(uint64_t ns)
+{
+	return time_ns() + ns;
+}
+
+static inline bool deadline_passed(uint64_t deadline)
+{
+	return time_ns() >= deadline;
+}
+
+#endif
