@@ -1,0 +1,300 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Commands, files and a shell in the Linux host, over SSH with the keys of this very run."""
+
+import os
+import shlex
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType, TracebackType
+from typing import IO, TYPE_CHECKING, Any, Self
+
+from orchestrator.errors import DeadlineError, EnclaveError
+
+if TYPE_CHECKING:
+    import paramiko
+
+CONNECT_DEADLINE_S = 30.0
+RETRY_PAUSE_S = 0.05
+CHUNK_BYTES = 65536
+
+
+class SshError(EnclaveError):
+    """The host's SSH server refused, broke off, or is not the one of this run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where the host answers, and the two files of the run folder that prove who is who."""
+
+    host: str
+    port: int
+    user: str
+    key: Path
+    known_hosts: Path
+
+    @classmethod
+    def of_status(cls, status: dict[str, Any]) -> "Endpoint":
+        """From the status of an enclave; raises SshError while the host is not up."""
+        ssh = status.get("ssh")
+        if not ssh:
+            raise SshError(
+                f"the host of enclave {status['enclave']} has no SSH address yet",
+                "see its state with: enclave status",
+            )
+        return cls(ssh["host"], ssh["port"], ssh["user"], Path(ssh["key"]), Path(ssh["known_hosts"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """What a command left: its exit status (128 + n when signal n ended it) and all that it wrote."""
+
+    status: int
+    stdout: bytes
+    stderr: bytes
+
+    @property
+    def text(self) -> str:
+        return self.stdout.decode(errors="replace")
+
+    @property
+    def complaint(self) -> str:
+        return self.stderr.decode(errors="replace").strip()
+
+
+def shell_command(argv: tuple[str, ...]) -> str:
+    """One line for the host's shell that runs exactly `argv`.
+
+    The shell stays behind the command to turn a death by signal into 128 + n: paramiko does not tell of
+    an SSH "exit-signal" (RFC 4254, 6.10).
+    """
+    return f"{shlex.join(argv)}\nexit $?"
+
+
+class Session:
+    """One authenticated connection; use it as a context manager. Not for several threads at once."""
+
+    def __init__(self, transport: "paramiko.Transport") -> None:
+        self._transport = transport
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._transport.close()
+
+    @property
+    def alive(self) -> bool:
+        return self._transport.is_active()
+
+    def run(self, *argv: str, input: bytes = b"", deadline_s: float = 60.0) -> Completed:
+        """Runs `argv` and returns what it left. Raises DeadlineError when it does not end in time."""
+        out, err = bytearray(), bytearray()
+        channel = self._open()
+        expired = threading.Event()
+
+        def expire() -> None:
+            expired.set()
+            channel.close()
+
+        timer = threading.Timer(deadline_s, expire)
+        timer.start()
+        try:
+            channel.exec_command(shell_command(argv))
+            status = _pump(channel, _reader_of(input), out.extend, err.extend)
+        finally:
+            timer.cancel()
+            channel.close()
+        if expired.is_set():
+            raise DeadlineError(f"`{shlex.join(argv)}` did not end on the host within {deadline_s:g} s")
+        return Completed(_ended(status), bytes(out), bytes(err))
+
+    def attach(self, command: str, stdin: int, stdout: IO[bytes], stderr: IO[bytes]) -> int:
+        """Runs a line of shell with these streams until it ends; returns its exit status."""
+        channel = self._open()
+        try:
+            channel.exec_command(command)
+            return _ended(
+                _pump(channel, lambda: os.read(stdin, CHUNK_BYTES), _writer_to(stdout), _writer_to(stderr))
+            )
+        finally:
+            channel.close()
+
+    def open_shell(self, term: str, columns: int, rows: int) -> "paramiko.Channel":
+        """A login shell on a terminal of its own."""
+        channel = self._open()
+        channel.get_pty(term, columns, rows)
+        channel.invoke_shell()
+        return channel
+
+    def put(self, source: Path, target: str) -> None:
+        """Copies a local file to the host. The image has no SFTP server, so the bytes go through `cat`."""
+        done = self.run("sh", "-c", 'cat > "$0"', target, input=source.read_bytes())
+        if done.status != 0:
+            raise SshError(f"cannot write {target} on the host: {done.complaint}")
+
+    def get(self, source: str, target: Path) -> None:
+        """Copies a file of the host to a local path."""
+        done = self.run("cat", "--", source)
+        if done.status != 0:
+            raise SshError(f"cannot read {source} on the host: {done.complaint}")
+        target.write_bytes(done.stdout)
+
+    def _open(self) -> "paramiko.Channel":
+        try:
+            return self._transport.open_session(timeout=CONNECT_DEADLINE_S)
+        except Exception as error:
+            raise SshError(
+                f"the SSH connection to the host is gone: {error}", "see its state with: enclave status"
+            ) from error
+
+
+def connect(endpoint: Endpoint, deadline_s: float = CONNECT_DEADLINE_S) -> Session:
+    """Connects and authenticates both sides.
+
+    QEMU's user network accepts a connection before anybody listens in the guest and then drops it, so a
+    drop before the server's greeting is tried again until the deadline.
+    """
+    deadline = time.monotonic() + deadline_s
+    while True:
+        try:
+            return _connect_once(endpoint, deadline)
+        except (OSError, EOFError) as error:
+            where = f"{endpoint.host}:{endpoint.port}"
+            if time.monotonic() + RETRY_PAUSE_S > deadline:
+                raise DeadlineError(
+                    f"no SSH server answers at {where} after {deadline_s:g} s: {error}",
+                    "see what the host prints: enclave log host",
+                ) from error
+            time.sleep(RETRY_PAUSE_S)
+
+
+def _connect_once(endpoint: Endpoint, deadline: float) -> Session:
+    paramiko = _paramiko()
+    remaining = max(deadline - time.monotonic(), 0.1)
+    expected = _host_key(paramiko, endpoint)
+    wire = socket.create_connection((endpoint.host, endpoint.port), timeout=remaining)
+    try:
+        wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        transport = paramiko.Transport(wire)
+    except BaseException:
+        wire.close()
+        raise
+    try:
+        _authenticate(paramiko, transport, endpoint, expected, remaining)
+    except BaseException as error:
+        transport.close()
+        if isinstance(error, paramiko.SSHException):
+            _raise_ssh_error(error, endpoint)
+        raise
+    return Session(transport)
+
+
+def _authenticate(
+    paramiko: ModuleType, transport: "paramiko.Transport", endpoint: Endpoint, expected: Any, remaining: float
+) -> None:
+    options = transport.get_security_options()
+    # The guest may be emulated: the cheapest of what both sides know.
+    options.kex = ("curve25519-sha256@libssh.org",)
+    options.ciphers = ("aes128-ctr",)
+    options.key_types = ("ssh-ed25519",)
+    transport.banner_timeout = transport.handshake_timeout = transport.auth_timeout = remaining
+    transport.start_client(timeout=remaining)
+    if transport.get_remote_server_key() != expected:
+        raise SshError(
+            f"another SSH server answers at {endpoint.host}:{endpoint.port}: its key is not this run's",
+            "restart the enclave: enclave down, then enclave up",
+        )
+    key = paramiko.Ed25519Key.from_private_key_file(os.fspath(endpoint.key))
+    transport.auth_publickey(endpoint.user, key)
+
+
+def _raise_ssh_error(error: Exception, endpoint: Endpoint) -> None:
+    where = f"{endpoint.host}:{endpoint.port}"
+    # paramiko has no class of its own for a connection that ended before the server's greeting.
+    if isinstance(error.__cause__ or error.__context__, EOFError) or "banner" in str(error):
+        raise EOFError(str(error)) from error
+    raise SshError(f"SSH to the host at {where} failed: {error}", "see: enclave log host") from error
+
+
+def _host_key(paramiko: ModuleType, endpoint: Endpoint) -> Any:
+    known = paramiko.HostKeys(os.fspath(endpoint.known_hosts)).lookup(f"[{endpoint.host}]:{endpoint.port}")
+    if not known or "ssh-ed25519" not in known:
+        raise SshError(f"{endpoint.known_hosts} has no key for [{endpoint.host}]:{endpoint.port}")
+    return known["ssh-ed25519"]
+
+
+def _paramiko() -> ModuleType:
+    """Imported when first used: 0.2 s, and as much again for `invoke`, which only ssh_config needs."""
+    without_invoke = "invoke" not in sys.modules
+    modules: dict[str, Any] = sys.modules
+    if without_invoke:
+        modules["invoke"] = None
+    try:
+        import paramiko
+    finally:
+        if without_invoke:
+            del modules["invoke"]
+    import logging
+
+    # Its thread logs a traceback for what is then raised in ours as well.
+    logging.getLogger("paramiko").addHandler(logging.NullHandler())
+    return paramiko
+
+
+def _reader_of(data: bytes) -> Callable[[], bytes]:
+    chunks = iter([data])
+    return lambda: next(chunks, b"")
+
+
+def _writer_to(stream: IO[bytes]) -> Callable[[bytes], Any]:
+    def write(data: bytes) -> None:
+        stream.write(data)
+        stream.flush()
+
+    return write
+
+
+def _pump(
+    channel: "paramiko.Channel",
+    read_input: Callable[[], bytes],
+    write_out: Callable[[bytes], Any],
+    write_err: Callable[[bytes], Any],
+) -> int:
+    """Moves bytes both ways until the command has ended; returns paramiko's exit status, -1 for none."""
+
+    def send() -> None:
+        try:
+            while data := read_input():
+                channel.sendall(data)
+            channel.shutdown_write()
+        except OSError:
+            pass  # the command ended without reading all of it
+
+    def receive_errors() -> None:
+        while data := channel.recv_stderr(CHUNK_BYTES):
+            write_err(data)
+
+    # The sender may be left in a read from the terminal when the command ends: it must not hold the process.
+    threading.Thread(target=send, daemon=True).start()
+    errors = threading.Thread(target=receive_errors, daemon=True)
+    errors.start()
+    while data := channel.recv(CHUNK_BYTES):
+        write_out(data)
+    errors.join()
+    return channel.recv_exit_status()
+
+
+def _ended(status: int) -> int:
+    if status < 0:
+        raise SshError("the connection broke before the command ended", "see: enclave status")
+    return status
