@@ -161,7 +161,7 @@ class RunFolder:
                 )
 
     def is_running(self) -> bool:
-        """Whether a supervisor, or what cleans up after it, lives. Takes no lock itself, so it disturbs none."""
+        """Whether a supervisor, or its guardian, lives. Only looks: it makes no claim fail."""
         try:
             with open(self.lock, "rb+") as file:
                 answer = fcntl.fcntl(file, fcntl.F_OFD_GETLK, _lock(fcntl.F_WRLCK))
