@@ -3,8 +3,8 @@
  * Loads and stores of words that another kernel reads or writes at the same time.
  * Built unchanged in the LWK, in Linux, in tools and in the native tests.
  *
- * Only naturally aligned 4- and 8-byte words are ever passed: a misaligned or wider access is not
- * atomic between two QEMU processes under TCG.
+ * Only naturally aligned words of 1, 2, 4 or 8 bytes are ever passed: a misaligned or wider access is
+ * not atomic between two QEMU processes under TCG.
  */
 #ifndef IKC_ATOMIC_H
 #define IKC_ATOMIC_H

@@ -180,10 +180,14 @@ struct ikc_mailbox {
 	uint64_t argument;
 };
 
-/* Writer: the partition. */
+/*
+ * Writer: the partition. What an earlier life left here is not this life's: a kernel that begins stores
+ * state NONE, clears report_valid and panic_length, takes mailbox.sequence over as answered, stores its
+ * incarnation, and then state BOOTING. A reader loads incarnation, then state, then the rest.
+ */
 struct ikc_status {
 	uint32_t state;	      /* enum ikc_partition_state; stored with release */
-	uint32_t incarnation; /* the life in which this page was last written; stored before state */
+	uint32_t incarnation; /* the life in which this page was last written; stored with release */
 	uint32_t answered;    /* sequence of the last command answered; stored last, with release */
 	uint32_t answer;      /* enum ikc_mailbox_result */
 	uint64_t heartbeat;   /* answers and other signs of life, counted */

@@ -41,7 +41,10 @@ static inline uint32_t ikc_generation_after(uint32_t incarnation, uint32_t gener
 	return life << 16 | (count ? count : 1);
 }
 
-/* Both rings as at the birth of a pair of lives. */
+/*
+ * Both rings as at the birth of a pair of lives. By now `lives` says that the former pair is over, and
+ * the tail is stored with release: a peer that finds it strange finds the reason too (ikc_link_fault).
+ */
 static inline void ikc_link_clear_rings(struct ikc_link *link)
 {
 	uint32_t kind;
@@ -54,7 +57,7 @@ static inline void ikc_link_clear_rings(struct ikc_link *link)
 		link->receivers[kind].generation = link->peer_generation;
 		link->receivers[kind].tail = 0;
 		ikc_store(&own->head, 0);
-		ikc_store(&own->tail, 0);
+		ikc_store_release(&own->tail, 0);
 		ikc_store(&own->receiver_waits, 0);
 		ikc_store(&own->sender_waits, 0);
 	}
@@ -69,7 +72,6 @@ static inline void ikc_link_reset(struct ikc_link *link, enum ikc_reset_reason r
 	ikc_store_ordered(&link->own->state, (uint32_t)IKC_LINK_RESET);
 	link->generation = ikc_generation_after(link->incarnation, link->generation);
 	link->peer_generation = 0;
-	ikc_link_clear_rings(link);
 	ikc_store(&link->own->reset_reason, (uint32_t)reason);
 	ikc_store(&counters->resets, ikc_load(&counters->resets) + 1);
 	ikc_link_publish(link);
@@ -149,8 +151,7 @@ static inline bool ikc_link_step_connected(struct ikc_link *link, uint32_t gener
 }
 
 /*
- * Looks at the peer and goes at most one state on. Returns true if something changed: ring the peer's
- * control vector, and step again.
+ * Looks at the peer and goes at most one state on. Returns true if something changed.
  */
 static inline bool ikc_link_step(struct ikc_link *link)
 {
@@ -170,6 +171,30 @@ static inline bool ikc_link_step(struct ikc_link *link)
 		return true;
 	}
 	return false;
+}
+
+/*
+ * Steps until nothing changes: what to do whenever this kernel was rung. Returns true if anything changed:
+ * ring the peer's control vector. While the peer's words stand still, four steps are enough; if they do
+ * not, its next doorbell comes, and a peer that changes them for ever cannot keep us here.
+ */
+static inline bool ikc_link_settle(struct ikc_link *link)
+{
+	uint32_t steps = 0;
+
+	while (steps < 4 && ikc_link_step(link))
+		steps++;
+	return steps > 0;
+}
+
+/*
+ * In RUN, after a ring gave IKC_BAD_TAIL or IKC_BAD_LENGTH: gives up this life. A peer that was only
+ * restarted is not blamed for it.
+ */
+static inline void ikc_link_fault(struct ikc_link *link, enum ikc_reset_reason reason)
+{
+	if (!ikc_link_step(link))
+		ikc_link_reset(link, reason);
 }
 
 #endif

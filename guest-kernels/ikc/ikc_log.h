@@ -11,16 +11,21 @@
 static inline void ikc_log_write(struct ikc_log *log, const char *text, uint32_t length)
 {
 	uint64_t at = ikc_load(&log->written);
+	uint64_t end;
 	uint32_t i;
 
 	if (length > IKC_LOG_SIZE) {
 		text += length - IKC_LOG_SIZE;
 		length = IKC_LOG_SIZE;
 	}
-	ikc_store_ordered(&log->reserved, at + length);
+	end = at + length;
+	/* Never back: a life that ended within a write has spoilt all that it had reserved. */
+	if (ikc_load(&log->reserved) < end)
+		ikc_store(&log->reserved, end);
+	/* Each byte is released: who reads one of them also sees that it was reserved. */
 	for (i = 0; i < length; i++)
-		ikc_store(&log->data[(at + i) % IKC_LOG_SIZE], (uint8_t)text[i]);
-	ikc_store_release(&log->written, at + length);
+		ikc_store_release(&log->data[(at + i) % IKC_LOG_SIZE], (uint8_t)text[i]);
+	ikc_store_release(&log->written, end);
 }
 
 /*
@@ -37,18 +42,18 @@ static inline uint32_t ikc_log_read(const struct ikc_log *log, uint64_t *at, cha
 
 	*lost = 0;
 	if (begin > written)
-		begin = written; /* the partition began a new log */
+		begin = 0; /* not the log that was read so far: all of it is new */
 	if (written - begin > IKC_LOG_SIZE) {
 		*lost = written - IKC_LOG_SIZE - begin;
 		begin = written - IKC_LOG_SIZE;
 	}
 	count = written - begin < capacity ? (uint32_t)(written - begin) : capacity;
 	for (i = 0; i < count; i++)
-		buffer[i] = (char)ikc_load(&log->data[(begin + i) % IKC_LOG_SIZE]);
+		buffer[i] = (char)ikc_load_acquire(&log->data[(begin + i) % IKC_LOG_SIZE]);
 	*at = begin + count;
 
 	/* What the writer has begun to overwrite meanwhile is not text any more. */
-	oldest = ikc_load_ordered(&log->reserved);
+	oldest = ikc_load(&log->reserved);
 	oldest = oldest > IKC_LOG_SIZE ? oldest - IKC_LOG_SIZE : 0;
 	if (oldest <= begin)
 		return count;

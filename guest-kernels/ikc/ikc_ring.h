@@ -97,8 +97,8 @@ static inline int ikc_send(struct ikc_sender *sender, const struct ikc_message *
 		struct ikc_slot *slot = &sender->slots[(sender->head + i) & mask];
 		uint32_t part = left < IKC_SLOT_DATA ? left : IKC_SLOT_DATA;
 
-		__builtin_memcpy(slot->data, bytes, part);
-		bytes += part;
+		if (part) /* an empty message may come without a payload */
+			__builtin_memcpy(slot->data, bytes + i * IKC_SLOT_DATA, part);
 		left -= part;
 		if (i > 0)
 			ikc_store(&slot->stamp, ikc_stamp(sender->generation, sender->head + i));
@@ -158,8 +158,8 @@ static inline int ikc_receive(struct ikc_receiver *receiver, struct ikc_message 
 		if (i > 0 && ikc_load(&slot->stamp) !=
 				     ikc_stamp(receiver->generation, receiver->tail + i))
 			return IKC_BAD_LENGTH;
-		__builtin_memcpy(bytes, slot->data, part);
-		bytes += part;
+		if (part)
+			__builtin_memcpy(bytes + i * IKC_SLOT_DATA, slot->data, part);
 		left -= part;
 	}
 	receiver->tail += needed;

@@ -36,8 +36,8 @@ struct ikc_stream_request {
 struct ikc_stream_data {
 	uint32_t kind; /* DATA */
 	uint32_t sequence;
-	uint32_t checksum; /* CRC-32C of the bytes behind this header, begun with the sequence number */
-	uint32_t reserved;
+	uint32_t checksum; /* CRC-32C of the bytes behind this header, begun with ikc_mix(seed, sequence) */
+	uint32_t reserved; /* 0 */
 };
 
 struct ikc_stream_report {
@@ -112,7 +112,7 @@ static inline uint32_t ikc_stream_make(uint32_t seed, uint32_t n, uint8_t *buffe
 
 	for (at = sizeof(data); at < length; at++)
 		buffer[at] = (uint8_t)(ikc_mix(seed ^ n, at >> 2) >> 8 * (at & 3));
-	data.checksum = ikc_crc32c(n, buffer + sizeof(data), length - sizeof(data));
+	data.checksum = ikc_crc32c(ikc_mix(seed, n), buffer + sizeof(data), length - sizeof(data));
 	__builtin_memcpy(buffer, &data, sizeof(data));
 	return length;
 }
@@ -131,6 +131,7 @@ static inline uint32_t ikc_stream_fault_of(const struct ikc_stream *stream, cons
 					   uint32_t length)
 {
 	struct ikc_stream_data data;
+	uint32_t checksum;
 
 	if (length < sizeof(data))
 		return IKC_STREAM_BAD_LENGTH;
@@ -139,7 +140,9 @@ static inline uint32_t ikc_stream_fault_of(const struct ikc_stream *stream, cons
 		return IKC_STREAM_OUT_OF_ORDER;
 	if (length != ikc_stream_length(stream->seed, stream->next))
 		return IKC_STREAM_BAD_LENGTH;
-	if (data.checksum != ikc_crc32c(data.sequence, message + sizeof(data), length - sizeof(data)))
+	checksum = ikc_crc32c(ikc_mix(stream->seed, data.sequence), message + sizeof(data),
+			      length - sizeof(data));
+	if (data.checksum != checksum || data.reserved)
 		return IKC_STREAM_BAD_CHECKSUM;
 	return IKC_STREAM_FINE;
 }
