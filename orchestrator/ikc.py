@@ -255,11 +255,11 @@ class Region:
         return Mailbox(view.load("incarnation"), bool(view.load("alive")), view.load("sequence"))
 
     def status(self, index: int) -> Status:
-        """State first: what a kernel writes before its state is then complete."""
+        """Incarnation, state, the rest: each is loaded before what is complete by then (ikc_layout.h)."""
         view = self.partition(index).inner("status")
         return Status(
-            state=_named(self._states, view.load("state")),
             incarnation=view.load("incarnation"),
+            state=_named(self._states, view.load("state")),
             answered=view.load("answered"),
             answer=_named(self._results, view.load("answer")),
             heartbeat=view.load("heartbeat"),
