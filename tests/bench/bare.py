@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The baselines: the same kernels started by the best QEMU command that one would write by hand."""
+
+import os
+import selectors
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+DEADLINE_S = 120.0
+
+
+def seconds_until(command: Sequence[str], marker: bytes) -> float:
+    """From starting the process until `marker` stands in what it prints; then it is killed.
+
+    Raises RuntimeError with the end of its output if it ends or the deadline passes first.
+    """
+    seen = bytearray()
+    begun = time.monotonic()
+    with (
+        subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process,
+        selectors.DefaultSelector() as selector,
+    ):
+        assert process.stdout is not None
+        selector.register(process.stdout, selectors.EVENT_READ)
+        try:
+            while marker not in seen:
+                left = begun + DEADLINE_S - time.monotonic()
+                piece = os.read(process.stdout.fileno(), 1 << 16) if selector.select(left) else b""
+                if not piece:
+                    raise RuntimeError(f"{command[0]} never printed {marker!r}; it ended with {bytes(seen[-800:])!r}")
+                seen += piece
+            return time.monotonic() - begun
+        finally:
+            process.kill()
+
+
+def qemu(accelerator: str, cpus: int, memory: str) -> list[str]:
+    accel = "kvm" if accelerator == "kvm" else "tcg,thread=multi"
+    return [
+        *("qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
+        *("-machine", "q35", "-accel", accel, "-cpu", "max,monitor=off" if accelerator == "tcg" else "host"),
+        *("-smp", f"{cpus},maxcpus={max(cpus, 2)}", "-m", memory, "-serial", "stdio"),
+    ]
+
+
+def linux_to_init(accelerator: str, kernel: Path, initramfs: Path, cpus: int, append: str) -> float:
+    """Seconds until the first program of the initramfs runs: an `echo` in the place of init."""
+    marker = "first-program-runs"
+    command = qemu(accelerator, cpus, "512M")
+    command += ["-kernel", str(kernel), "-initrd", str(initramfs)]
+    command += ["-append", f"{append} console=ttyS0 rdinit=/bin/echo -- {marker}"]
+    return seconds_until(command, b"\n" + marker.encode())
+
+
+def lwk_to_first_line(accelerator: str, kernel: Path, cpus: int) -> float:
+    """Seconds until the LWK, without any device to drive, prints its first line."""
+    command = [*qemu(accelerator, cpus, "256M"), "-bios", "qboot.rom", "-kernel", str(kernel)]
+    return seconds_until(command, b"\n")

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A measured figure beside its baseline. Pure: samples in, medians, ratios and a table out."""
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """`samples` and `baseline` were taken in turn in one run; `limit` bounds median / baseline median.
+
+    Where there is nothing to compare with, `baseline` is empty and `limit` bounds the median itself.
+    """
+
+    name: str
+    unit: str
+    samples: Sequence[float]
+    baseline_name: str = ""
+    baseline: Sequence[float] = ()
+    limit: float | None = None
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.samples)
+
+    @property
+    def baseline_median(self) -> float | None:
+        return statistics.median(self.baseline) if self.baseline else None
+
+    @property
+    def ratio(self) -> float | None:
+        return self.median / self.baseline_median if self.baseline_median else None
+
+    @property
+    def verdict(self) -> str:
+        if self.limit is None:
+            return ""
+        value = self.ratio if self.baseline else self.median
+        return "within" if value is not None and value <= self.limit else "ABOVE"
+
+    def to_json(self) -> dict[str, Any]:
+        derived = {
+            "median": self.median,
+            "baseline_median": self.baseline_median,
+            "ratio": self.ratio,
+            "verdict": self.verdict,
+        }
+        return asdict(self) | derived
+
+
+HEADER = ("figure", "median", "min..max", "baseline", "median", "ratio", "limit", "")
+
+
+def row(figure: Figure) -> tuple[str, ...]:
+    return (
+        figure.name,
+        f"{figure.median:.3g} {figure.unit}",
+        f"{min(figure.samples):.3g}..{max(figure.samples):.3g}",
+        figure.baseline_name or "-",
+        "-" if figure.baseline_median is None else f"{figure.baseline_median:.3g} {figure.unit}",
+        "-" if figure.ratio is None else f"{figure.ratio:.2f}",
+        "-" if figure.limit is None else f"{figure.limit:g}{'' if figure.baseline else ' ' + figure.unit}",
+        figure.verdict,
+    )
