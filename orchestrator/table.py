@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from orchestrator.quantities import format_cpu_list, format_size
+
 STATE_COLOURS = {"READY": "green", "BOOTING": "yellow", "PANICKED": "red", "HUNG": "red", "EXITED": "red"}
 LINKS_SHOWN = 3  # more than these are counted, and only those that do not run are named
 
@@ -22,25 +24,6 @@ def columns(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     )
 
 
-def ranges(numbers: Iterable[int]) -> str:
-    """`1-3,7` for 1, 2, 3 and 7: as in a spec and in /sys."""
-    parts: list[list[int]] = []
-    for number in sorted(numbers):
-        if parts and number == parts[-1][1] + 1:
-            parts[-1][1] = number
-        else:
-            parts.append([number, number])
-    return ",".join(f"{first}-{last}" if last > first else f"{first}" for first, last in parts) or "-"
-
-
-def size(count: int) -> str:
-    """Bytes in the largest binary unit that divides them: `256M`, `1G`, `4K`."""
-    for shift, unit in ((40, "T"), (30, "G"), (20, "M"), (10, "K")):
-        if count and count % (1 << shift) == 0:
-            return f"{count >> shift}{unit}"
-    return f"{count}B"
-
-
 def seconds(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f} s"
 
@@ -52,7 +35,8 @@ def state(name: str) -> str:
 def memory(numa: Iterable[dict[str, Any]]) -> str:
     """`0: 256M, 2: 64M hbm`: node, size, and the kind unless it is dram."""
     return ", ".join(
-        f"{node['node']}: {size(node['size_bytes'])}" + (f" {node['kind']}" if node["kind"] != "dram" else "")
+        f"{node['node']}: {format_size(node['size_bytes'])}"
+        + (f" {node['kind']}" if node["kind"] != "dram" else "")
         for node in numa
     )
 
@@ -72,7 +56,7 @@ def partitions(status: dict[str, Any]) -> str:
         (
             partition["name"],
             partition["kernel"],
-            ranges(partition["cpus"]),
+            format_cpu_list(partition["cpus"]),
             memory(partition["numa"]),
             state(partition["state"]),
             links(partition["links"]),

@@ -2,7 +2,6 @@
 from typing import Any
 
 import click
-import pytest
 
 from orchestrator import table
 
@@ -19,21 +18,6 @@ def partition(name: str, **changes: Any) -> dict[str, Any]:
         "links": {"host": "RUN"},
         "ready_s": 0.1,
     } | changes
-
-
-@pytest.mark.parametrize(
-    ("numbers", "text"),
-    [([], "-"), ([4], "4"), ([0, 4], "0,4"), ([3, 1, 2], "1-3"), ([0, 1, 5, 6, 7, 9], "0-1,5-7,9")],
-)
-def test_cpu_numbers_are_shown_as_ranges(numbers: list[int], text: str) -> None:
-    assert table.ranges(numbers) == text
-
-
-@pytest.mark.parametrize(
-    ("count", "text"), [(256 << 20, "256M"), (1 << 30, "1G"), (1536 << 20, "1536M"), (4096, "4K"), (0, "0B")]
-)
-def test_sizes_are_exact(count: int, text: str) -> None:
-    assert table.size(count) == text
 
 
 def test_columns_line_up_under_colours() -> None:
