@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where CPUs sit: sockets, dies, cores and threads, and the APIC ids that follow from them.
+
+CPUs are numbered as QEMU numbers them: threads fastest, then cores, dies and sockets.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+# QEMU 7.2 under TCG has 8-bit APIC ids, of which 255 is the broadcast.
+APIC_ID_MAX = 254
+
+
+class Position(NamedTuple):
+    """Indices within the parent: which socket, which die of it, which core of that, which thread."""
+
+    socket: int
+    die: int
+    core: int
+    thread: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How many of each there are in one of the next larger."""
+
+    sockets: int
+    dies: int
+    cores: int
+    threads: int
+
+    @property
+    def cpu_count(self) -> int:
+        return self.sockets * self.dies * self.cores * self.threads
+
+    def position(self, cpu: int) -> Position:
+        rest, thread = divmod(cpu, self.threads)
+        rest, core = divmod(rest, self.cores)
+        socket, die = divmod(rest, self.dies)
+        return Position(socket, die, core, thread)
+
+    def positions(self) -> list[Position]:
+        return [self.position(cpu) for cpu in range(self.cpu_count)]
+
+    def apic_id(self, at: Position) -> int:
+        """Each level has a bit field just wide enough (Intel SDM volume 3, "Hierarchical Mapping of
+        Shared Resources")."""
+        apic_id = at.socket
+        for index, count in ((at.die, self.dies), (at.core, self.cores), (at.thread, self.threads)):
+            apic_id = apic_id << (count - 1).bit_length() | index
+        return apic_id
+
+    @property
+    def apic_id_max(self) -> int:
+        return self.apic_id(self.position(self.cpu_count - 1))
+
+
+def compress(owned: Sequence[Position]) -> list[Position]:
+    """The same CPUs in the same order; the sockets, dies, cores and threads that remain count from 0."""
+    ranks: dict[tuple[int, ...], int] = {}
+    children: Counter[tuple[int, ...]] = Counter()
+    for at in sorted(owned):
+        for level in range(1, 5):
+            if at[:level] not in ranks:
+                ranks[at[:level]] = children[at[: level - 1]]
+                children[at[: level - 1]] += 1
+    return [Position(*(ranks[at[:level]] for level in range(1, 5))) for at in owned]
+
+
+def enclosing_shape(local: Sequence[Position]) -> Shape:
+    """The smallest regular shape that has a place for each position.
+
+    It has at least two places: with one, QEMU's TCG takes the guest to be alone in its memory and makes its
+    locked instructions plain ones (`CF_PARALLEL` in accel/tcg needs maxcpus > 1); but the fabric is shared.
+    """
+    sockets, dies, cores, threads = (max(at[level] for at in local) + 1 for level in range(4))
+    shape = Shape(sockets, dies, cores, threads)
+    return shape if shape.cpu_count > 1 else Shape(2, 1, 1, 1)
