@@ -7,6 +7,7 @@ struct ikc_layout_roots {
 	struct ikc_region region;
 	struct ikc_partition partition;
 	struct ikc_half half;
+	struct ikc_scratch scratch;
 	enum ikc_constant constant;
 	enum ikc_vector vector;
 	enum ikc_ring_kind ring_kind;

@@ -8,6 +8,7 @@
  *   0             struct ikc_region                        written by the monitor, constant for the run
  *   partitions    struct ikc_partition[partition_count]    a page per writer, then report and log
  *   halves        struct ikc_half[count][count]            [from][to]: all that `from` writes for `to`
+ *   last page     struct ikc_scratch                       self-tests, if the tables leave that page free
  *
  * "The monitor" is the supervisor process on the physical machine; it is a peer of the fabric with
  * the id `monitor_id`, and maps the region like everybody else. Fields are little-endian.
@@ -294,6 +295,20 @@ struct ikc_half {
 	struct ikc_slot data[IKC_DATA_SLOTS] __attribute__((aligned(128)));
 } __attribute__((aligned(IKC_PAGE_SIZE)));
 
+/* ---- the scratch page: for self-tests that need two kernels; zero at first, used once in a run ---- */
+
+/* Writer: the partition. */
+struct ikc_scratch_mark {
+	uint64_t added; /* to the sum */
+	uint32_t phase; /* how far the test is; stored with release */
+	uint32_t reserved;
+};
+
+struct ikc_scratch {
+	uint64_t sum __attribute__((aligned(64))); /* writers: all of them, by locked additions */
+	struct ikc_scratch_mark marks[IKC_PARTITIONS_MAX] __attribute__((aligned(64)));
+};
+
 /* ---- offsets are the ABI ---- */
 
 #define IKC_ASSERT_AT(type, field, offset) \
@@ -331,6 +346,9 @@ IKC_ASSERT_AT(struct ikc_half, cursors, 64);
 IKC_ASSERT_AT(struct ikc_half, counters, 576);
 IKC_ASSERT_AT(struct ikc_half, control, 768);
 IKC_ASSERT_AT(struct ikc_half, data, 2816);
+IKC_ASSERT_AT(struct ikc_scratch_mark, phase, 8);
+IKC_ASSERT_AT(struct ikc_scratch, marks, 64);
+_Static_assert(sizeof(struct ikc_scratch) <= IKC_PAGE_SIZE, "ikc_scratch is larger than its page");
 _Static_assert(sizeof(struct ikc_region) == 64, "ikc_region grew");
 _Static_assert(sizeof(struct ikc_identity) <= IKC_PAGE_SIZE, "ikc_identity is larger than its page");
 _Static_assert(sizeof(struct ikc_status) <= IKC_PAGE_SIZE, "ikc_status is larger than its page");
@@ -350,6 +368,17 @@ static inline struct ikc_half *ikc_half_at(const struct ikc_region *region, uint
 {
 	return (struct ikc_half *)((uintptr_t)region + region->halves_offset +
 				   ((uint64_t)from * region->partition_count + to) * region->half_stride);
+}
+
+/* A null pointer if the tables need the whole region. */
+static inline struct ikc_scratch *ikc_scratch_at(const struct ikc_region *region)
+{
+	uint64_t at = region->region_size - IKC_PAGE_SIZE;
+
+	if ((uintptr_t)ikc_partition_at(region, region->partition_count) > (uintptr_t)region + at ||
+	    (uintptr_t)ikc_half_at(region, region->partition_count, 0) > (uintptr_t)region + at)
+		return (void *)0;
+	return (struct ikc_scratch *)((uintptr_t)region + at);
 }
 
 /*

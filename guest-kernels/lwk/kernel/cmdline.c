@@ -51,7 +51,7 @@ bool cmdline_string(const char *key, char *value, size_t size)
 	return true;
 }
 
-static bool parse_number(const char *text, uint64_t *number)
+bool cmdline_parse_number(const char *text, uint64_t *number)
 {
 	unsigned int base = 10;
 
@@ -78,7 +78,7 @@ uint64_t cmdline_number(const char *key, uint64_t otherwise)
 
 	if (!cmdline_string(key, value, sizeof(value)))
 		return otherwise;
-	if (parse_number(value, &number))
+	if (cmdline_parse_number(value, &number))
 		return number;
 	log_warn("%s=%s on the command line: not a number, using %lu", key, value,
 		 otherwise);

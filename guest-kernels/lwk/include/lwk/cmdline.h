@@ -17,6 +17,9 @@ bool cmdline_string(const char *key, char *value, size_t size);
 /* The value as a number (0x for hexadecimal); `otherwise` if absent. A value that is no number is logged and ignored. */
 uint64_t cmdline_number(const char *key, uint64_t otherwise);
 
+/* All of `text` as a number, written as above. */
+bool cmdline_parse_number(const char *text, uint64_t *number);
+
 /* The bare word `key`, or key=1. */
 bool cmdline_flag(const char *key);
 

@@ -21,6 +21,7 @@
 #define EPROTO 71
 #define EMSGSIZE 90
 #define ECONNRESET 104
+#define ENOTCONN 107
 #define ETIMEDOUT 110
 
 #endif

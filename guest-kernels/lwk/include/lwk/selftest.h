@@ -26,6 +26,8 @@ const char *selftest_failed(const char *format, ...) PRINTF_LIKE(1, 2);
 void selftest_run(void);
 
 /* One declaration for each entry of the table in kernel/selftest.c. */
+const char *selftest_atomics(void);
+const char *selftest_interrupt(void);
 const char *selftest_memory(void);
 
 #endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What this partition says of itself in its status block, its log and its report. */
+#ifndef LWK_IKC_STATUS_H
+#define LWK_IKC_STATUS_H
+
+#include <ikc/ikc_layout.h>
+#include <lwk/types.h>
+
+/*
+ * Begins this life's page, in state BOOTING; log and panics go to the region from now on. `answered` is the sequence
+ * of the last command that is not this life's business.
+ */
+void ikc_status_init(uint32_t answered);
+
+/* Also rings the monitor. */
+void ikc_status_set(enum ikc_partition_state state);
+
+/* Says that a command of the monitor was taken, and rings it. */
+void ikc_status_answer(uint32_t sequence, enum ikc_mailbox_result result);
+
+/* CPUs, time and the state READY. */
+void ikc_status_ready(void);
+
+/* Appends to the panic text. */
+void ikc_status_panic_text(const char *text, size_t length);
+
+/* Attaches the region's log ring to the kernel log. */
+void ikc_log_init(void);
+
+/* Publishes CPUs, memory and distances. */
+void ikc_report_init(void);
+
+#endif

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Brings up inter-kernel communication, in two steps: be seen, then be reached. */
+#include <arch/cpu.h>
+#include <lwk/errno.h>
+#include <lwk/ikc.h>
+#include <lwk/ikc_echo.h>
+#include <lwk/ikc_local.h>
+#include <lwk/ikc_mailbox.h>
+#include <lwk/ikc_peer.h>
+#include <lwk/ikc_status.h>
+#include <lwk/ikc_stream.h>
+#include <lwk/ivshmem.h>
+#include <lwk/log.h>
+#include <lwk/pci.h>
+
+#define IKC_CPU 0 /* takes the doorbells */
+
+struct ikc_local ikc_local;
+
+static void enter_region(const struct ikc_region *region)
+{
+	ikc_local = (struct ikc_local){
+		.region = region,
+		.partition = ikc_partition_at(region, ivshmem.id),
+		.id = ivshmem.id,
+		.partition_count = region->partition_count,
+		.monitor_id = region->monitor_id,
+	};
+	ikc_local.incarnation = ikc_load_acquire(&ikc_local.partition->mailbox.incarnation);
+	ikc_status_init(ikc_mailbox_init());
+	log_info("ikc: partition %u of %u, life %u", ikc_local.id, ikc_local.partition_count,
+		 ikc_local.incarnation);
+}
+
+void ikc_init(void)
+{
+	const struct ikc_region *region;
+	const char *fault;
+	int err;
+
+	err = ivshmem_init();
+	if (err == -ENODEV) {
+		log_info("ikc: no ivshmem-doorbell device");
+		return;
+	}
+	if (err) {
+		log_error("ikc: ivshmem does not work: error %d", err);
+		return;
+	}
+	region = ivshmem.memory;
+	fault = ikc_region_fault(region, ivshmem.size);
+	if (!fault && ivshmem.id >= region->partition_count)
+		fault = "fewer partitions than this peer's id";
+	if (fault) {
+		log_error("ikc: what ivshmem shows is no IKC region: %s", fault);
+		return;
+	}
+	enter_region(region);
+}
+
+static void control_rang(void *arg)
+{
+	(void)arg;
+	ikc_mailbox_look();
+	ikc_links_look();
+}
+
+static void data_rang(void *arg)
+{
+	(void)arg;
+	ikc_data_look_soon();
+}
+
+void ikc_start(void)
+{
+	static const irq_handler handlers[IKC_VECTORS] = {
+		[IKC_VECTOR_CONTROL] = control_rang,
+		[IKC_VECTOR_DATA] = data_rang,
+	};
+	uint64_t flags;
+	int err;
+
+	if (!ikc_local.region)
+		return;
+	ikc_report_init();
+	ikc_echo_init();
+	ikc_stream_init();
+	ikc_stream_boot_init();
+	err = ikc_links_init();
+	if (!err)
+		err = ivshmem_listen(handlers, IKC_CPU);
+	if (err) {
+		log_error("ikc: cannot start: error %d", err);
+		return;
+	}
+	ikc_status_ready();
+
+	/* what was rung before anybody listened */
+	flags = interrupts_save();
+	control_rang(NULL);
+	interrupts_restore(flags);
+	ikc_links_ring();
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The status block: how this kernel is. Its one writer is this kernel; the monitor and every peer read it. */
+#include <lwk/cpu.h>
+#include <lwk/ikc_local.h>
+#include <lwk/ikc_peer.h>
+#include <lwk/ikc_status.h>
+#include <lwk/ivshmem.h>
+#include <lwk/log.h>
+#include <lwk/panic.h>
+#include <lwk/string.h>
+#include <lwk/time.h>
+
+static struct ikc_status *status;
+static uint32_t panic_length;
+
+void ikc_status_set(enum ikc_partition_state state)
+{
+	ikc_store_release(&status->state, (uint32_t)state);
+	ivshmem_ring(ikc_local.monitor_id, IKC_VECTOR_CONTROL);
+}
+
+void ikc_status_answer(uint32_t sequence, enum ikc_mailbox_result result)
+{
+	ikc_store(&status->heartbeat, ikc_load(&status->heartbeat) + 1);
+	ikc_store(&status->answer, (uint32_t)result);
+	ikc_store_release(&status->answered, sequence);
+	ivshmem_ring(ikc_local.monitor_id, IKC_VECTOR_CONTROL);
+}
+
+void ikc_status_panic_text(const char *text, size_t length)
+{
+	size_t room = sizeof(status->panic_text) - panic_length;
+
+	length = MIN(length, room);
+	memcpy(status->panic_text + panic_length, text, length);
+	panic_length += length;
+}
+
+/* Every other CPU was stopped, wherever it was: no lock may be taken from here on. */
+static void tell_of_panic(const char *reason)
+{
+	if (!panic_length)
+		ikc_status_panic_text(reason, strlen(reason));
+	ikc_store(&status->panic_cpu, this_cpu()->id);
+	ikc_store(&status->panic_length, panic_length);
+	ikc_status_set(IKC_PARTITION_PANICKED);
+	ikc_links_ring();
+}
+
+void ikc_status_init(uint32_t answered)
+{
+	status = &ikc_local.partition->status;
+	/* the order in which a new life takes over the page: struct ikc_status */
+	ikc_store_release(&status->state, (uint32_t)IKC_PARTITION_NONE);
+	ikc_store_release(&status->report_valid, 0);
+	ikc_store_release(&status->panic_length, 0);
+	ikc_store_release(&status->answered, answered);
+	ikc_store_release(&status->incarnation, ikc_local.incarnation);
+
+	ikc_store(&status->heartbeat, 0);
+	ikc_store(&status->cpus_online, 0);
+	ikc_store(&status->tsc_khz, (uint32_t)(time_tsc_hz() / 1000));
+	ikc_store(&status->entry_ns, time_ns());
+	ikc_store(&status->ready_ns, 0);
+	ikc_log_init();
+	panic_set_hook(tell_of_panic);
+	ikc_status_set(IKC_PARTITION_BOOTING);
+}
+
+void ikc_status_ready(void)
+{
+	uint32_t online = 0;
+
+	for (unsigned int i = 0; i < cpu_count; i++)
+		online += cpus[i]->online;
+	ikc_store(&status->cpus_online, online);
+	ikc_store(&status->ready_ns, time_ns());
+	ikc_status_set(IKC_PARTITION_READY);
+	log_info("ikc: ready");
+}
