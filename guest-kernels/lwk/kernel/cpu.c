@@ -1,9 +1,71 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The list of CPUs, and what one does when it has nothing to do. */
+#include <arch/stack.h>
 #include <lwk/cpu.h>
+#include <lwk/page_alloc.h>
+#include <lwk/paging.h>
+#include <lwk/panic.h>
+#include <lwk/topology.h>
+#include <lwk/work.h>
 
 /* CPU 0 needs its own before there is an allocator. */
 struct cpu boot_cpu = { .self = &boot_cpu };
 
 struct cpu *cpus[MAX_CPUS] = { &boot_cpu };
 unsigned int cpu_count = 1;
+
+static unsigned int order_of(size_t size)
+{
+	unsigned int order = 0;
+
+	while (PAGE_SIZE << order < size)
+		order++;
+	return order;
+}
+
+static struct cpu *new_cpu(uint32_t node)
+{
+	paddr_t page = page_alloc(order_of(sizeof(struct cpu)), node, PAGE_ZERO);
+
+	if (!page)
+		panic("no memory for a CPU on node %u", node);
+	return phys_to_virt(page);
+}
+
+void cpu_init(void)
+{
+	for (unsigned int id = 0; id < topology.cpu_count; id++) {
+		const struct topology_cpu *found = &topology.cpus[id];
+		struct cpu *cpu = id ? new_cpu(found->node) : &boot_cpu;
+
+		cpu->self = cpu;
+		cpu->id = id;
+		cpu->apic_id = found->apic_id;
+		cpu->node = found->node;
+		if (stack_map(cpu))
+			panic("no memory for the stacks of CPU %u", id);
+		cpus[id] = cpu;
+	}
+	cpu_count = topology.cpu_count;
+}
+
+unsigned int cpu_online_count(void)
+{
+	unsigned int count = 0;
+
+	for (unsigned int id = 0; id < cpu_count; id++)
+		count += __atomic_load_n(&cpus[id]->online, __ATOMIC_ACQUIRE);
+	return count;
+}
+
+void cpu_idle(void)
+{
+	for (;;) {
+		work_run_queued();
+		interrupts_disable();
+		if (work_pending())
+			interrupts_enable();
+		else
+			halt_until_interrupt();
+	}
+}

@@ -21,7 +21,16 @@ static log_sink attached;
 
 static enum log_level threshold = LOG_INFO;
 
-static const char *const level_names[] = { "error", "warn", "info", "debug" };
+static const struct {
+	const char *name;
+	const char *prefix;
+} levels[] = {
+	[LOG_PANIC] = { "panic", "" },
+	[LOG_ERROR] = { "error", "error: " },
+	[LOG_WARN] = { "warn", "warning: " },
+	[LOG_INFO] = { "info", "" },
+	[LOG_DEBUG] = { "debug", "" },
+};
 
 void log_init(void)
 {
@@ -29,13 +38,13 @@ void log_init(void)
 
 	if (!cmdline_string("loglevel", wanted, sizeof(wanted)))
 		return;
-	for (unsigned int level = 0; level < ARRAY_SIZE(level_names); level++) {
-		if (!strcmp(wanted, level_names[level])) {
+	for (unsigned int level = 0; level < ARRAY_SIZE(levels); level++) {
+		if (!strcmp(wanted, levels[level].name)) {
 			threshold = level;
 			return;
 		}
 	}
-	log_warn("loglevel=%s: want error, warn, info or debug", wanted);
+	log_warn("loglevel=%s: want panic, error, warn, info or debug", wanted);
 }
 
 void log_enter_panic(void)
@@ -67,12 +76,11 @@ static void keep(const char *text, size_t length)
 
 static size_t format_line(char *line, enum log_level level, const char *format, va_list arguments)
 {
-	static const char *const prefixes[] = { "error: ", "warning: ", "", "" };
 	uint64_t us = time_ns() / NS_PER_US;
 	int length;
 
 	length = snprintf(line, LOG_LINE_MAX, "[%5lu.%06lu] %s", (us / 1000000),
-			  (us % 1000000), prefixes[level]);
+			  (us % 1000000), levels[level].prefix);
 	length += vsnprintf(line + length, LOG_LINE_MAX - length, format, arguments);
 	length = MIN(length, LOG_LINE_MAX - 2);
 	line[length++] = '\n';

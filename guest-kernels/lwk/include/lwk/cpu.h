@@ -5,11 +5,13 @@
 
 #include <arch/cpu.h>
 #include <arch/percpu.h>
+#include <lwk/irq.h>
+#include <lwk/timer.h>
 #include <lwk/types.h>
+#include <lwk/xcall.h>
 
 #define MAX_CPUS 1024
 
-struct xcall;
 struct work;
 
 struct cpu {
@@ -21,24 +23,31 @@ struct cpu {
 	bool online; /* set by the CPU itself once it takes interrupts */
 	struct arch_cpu arch;
 
-	/* written by other CPUs; lists are pushed to by compare-and-swap, and emptied by the owner */
+	/* the CPU's own, interrupts off */
+	struct timer timer;
+	uint32_t irq_counts[IRQ_VECTORS];
+
+	/* pushed to by other CPUs with compare-and-swap, emptied by the owner */
 	_Alignas(CACHE_LINE) struct xcall *xcalls;
 	struct work *work;
 
-	/* written by the owner, read by a panicking CPU */
+	/* this CPU's part in an xcall_all(); whoever calls that has the right to it */
+	_Alignas(CACHE_LINE) struct xcall xcall;
+
+	/* written by the owner when a panic stops it: where it was; rip first, `parked` last */
 	_Alignas(CACHE_LINE) uint64_t parked_rip;
-	uint64_t parked_stack;
 	bool parked;
 };
 
 extern struct cpu *cpus[MAX_CPUS];
 
-/* CPUs found; those that did not start are in it with online == false. */
+/* CPUs found; those that did not start are among them with online == false. */
 extern unsigned int cpu_count;
 
-#define for_each_cpu(cpu)                                                                          \
-	for (unsigned int cpu##_id = 0; cpu##_id < cpu_count; cpu##_id++)                          \
-		for (struct cpu *cpu = cpus[cpu##_id]; cpu; cpu = NULL)
+unsigned int cpu_online_count(void);
+
+/* Makes cpus[] out of the topology, each in its own node's memory, with stacks. */
+void cpu_init(void);
 
 /* Stable only while the caller cannot move: there is nothing to move it yet. */
 static inline struct cpu *this_cpu(void)
@@ -46,7 +55,7 @@ static inline struct cpu *this_cpu(void)
 	return percpu_self();
 }
 
-/* Runs what other CPUs ask for, and halts when there is nothing. */
+/* Runs the work that is queued for this CPU, and halts when there is none. Interrupts on. */
 _Noreturn void cpu_idle(void);
 
 #endif

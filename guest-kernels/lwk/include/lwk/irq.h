@@ -5,6 +5,12 @@
 
 #include <lwk/types.h>
 
+#define IRQ_VECTORS 256
+#define IRQ_VECTOR_FIRST 0x30
+#define IRQ_VECTOR_TIMER 0xf0
+#define IRQ_VECTOR_XCALL 0xf1
+#define IRQ_VECTOR_SPURIOUS 0xff
+
 /* Runs with interrupts off, on the CPU that the interrupt was sent to; the end-of-interrupt is not its business. */
 typedef void (*irq_handler)(void *arg);
 
@@ -16,15 +22,10 @@ int irq_register(unsigned int vector, irq_handler handler, void *arg);
 
 void irq_unregister(unsigned int vector);
 
-/* How many interrupts came by this vector, all CPUs together. */
+/* How many interrupts came by this vector, all CPUs together; wraps at 32 bits on each. */
 uint64_t irq_count(unsigned int vector);
 
 /* From the trap entry. */
 void irq_dispatch(unsigned int vector);
-
-#define IRQ_VECTOR_FIRST 0x30
-#define IRQ_VECTOR_TIMER 0xf0
-#define IRQ_VECTOR_XCALL 0xf1
-#define IRQ_VECTOR_SPURIOUS 0xff
 
 #endif

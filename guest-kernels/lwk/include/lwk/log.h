@@ -8,7 +8,7 @@
 /* The longest line, timestamp and newline included; what is longer is cut. */
 #define LOG_LINE_MAX 256
 
-enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
+enum log_level { LOG_PANIC, LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
 /* Safe in any context: interrupt, NMI, panic. No newline at the end of `format`. */
 void log_write(enum log_level level, const char *format, ...) PRINTF_LIKE(2, 3);
@@ -27,7 +27,7 @@ typedef void (*log_sink)(const char *text, size_t length);
 /* Attaches the one sink, after replaying to it everything logged so far (up to the last 32 KiB). */
 void log_attach_sink(log_sink sink);
 
-/* Reads loglevel=error|warn|info|debug: what is less important is dropped. */
+/* Reads loglevel=panic|error|warn|info|debug: what is less important is dropped. */
 void log_init(void);
 
 /* From now on a lock that somebody else holds is ignored after a short wait. Called by panic only. */

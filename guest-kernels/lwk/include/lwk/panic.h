@@ -20,19 +20,21 @@ _Noreturn void panic_at(const struct trap_frame *frame, const char *format, ...)
 	} while (0)
 
 /*
- * Called once, with the reason ("page fault at 0x10, ..."), after the log is complete and before the VM is
- * told (pvpanic). All other CPUs are stopped, perhaps holding locks: it must not lock, allocate or wait.
+ * Called once, with the report (reason, place, backtrace; lines end with a newline), after the log is
+ * complete and before the VM is told (pvpanic). All other CPUs are stopped, perhaps holding locks: it must
+ * not lock, allocate or wait.
  */
-typedef void (*panic_hook)(const char *reason);
+typedef void (*panic_hook)(const char *report);
 void panic_set_hook(panic_hook hook);
 
-/* True from the first instruction of a panic on. */
+/* Called last with the report, instead of telling the VM and halting. For self-tests; must not return. */
+typedef void (*panic_end)(const char *report);
+void panic_set_end(panic_end end);
+
+/* True from the beginning of a panic on. */
 bool panic_in_progress(void);
 
 /* For an NMI that arrives during another CPU's panic: notes where this CPU was, and stops it for good. */
 _Noreturn void panic_park(const struct trap_frame *frame);
-
-/* For the self-test: the next panic whose reason contains `text` ends the VM with verdict PASS. */
-void panic_expect(const char *text);
 
 #endif

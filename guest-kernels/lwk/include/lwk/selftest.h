@@ -5,29 +5,37 @@
 
 #include <lwk/types.h>
 
-/* Returns NULL for PASS, or why it failed: a constant text, or one made by selftest_failed(). */
-typedef const char *(*selftest_fn)(void);
-
-struct selftest {
-	const char *name;
-	selftest_fn run;
-};
-
-/* Formats a reason for failure into a buffer of its own; one at a time. */
+/* Makes a reason for failure, in a buffer of its own; one at a time. */
 const char *selftest_failed(const char *format, ...) PRINTF_LIKE(1, 2);
 
 #define SELFTEST_EXPECT(condition)                                                                 \
 	do {                                                                                       \
 		if (!(condition))                                                                  \
-			return selftest_failed("%s:%d: %s", __FILE__, __LINE__, #condition);       \
+			return selftest_failed("%s:%d: not so: %s", __FILE__, __LINE__, #condition); \
 	} while (0)
 
 /* Runs what the command line asks for and ends the VM with the verdict; returns if it asks for nothing. */
 void selftest_run(void);
 
-/* One declaration for each entry of the table in kernel/selftest.c. */
-const char *selftest_atomics(void);
-const char *selftest_interrupt(void);
+/* The tests: each returns NULL for PASS, or why it failed. The table is in kernel/selftest.c. */
+const char *selftest_text(void);
 const char *selftest_memory(void);
+const char *selftest_mapping(void);
+const char *selftest_traps(void);
+const char *selftest_backtrace(void);
+const char *selftest_smp(void);
+const char *selftest_atomics(void);
+const char *selftest_tsc(void);
+const char *selftest_timer(void);
+
+/* These end in a panic, and the panic with the verdict: PASS if its report has the right words. */
+const char *selftest_panic(void);
+const char *selftest_panic_double_free(void);
+const char *selftest_panic_stack_overflow(void);
+const char *selftest_panic_all_at_once(void);
+const char *selftest_panic_in_panic(void);
+
+/* For those: the words that the report must have. */
+void selftest_expect_panic(const char *words, const char *more_words);
 
 #endif

@@ -8,6 +8,13 @@
 /* Runs in interrupt context, on the CPU that armed it. */
 typedef void (*timer_handler)(void *arg);
 
+/* A CPU's timer; armed while it has a handler. */
+struct timer {
+	uint64_t deadline_ns;
+	timer_handler handler;
+	void *arg;
+};
+
 /* Arms this CPU's one timer, once, replacing what was armed. Interrupts off, or the caller stays on its CPU. */
 void timer_arm(uint64_t after_ns, timer_handler handler, void *arg);
 

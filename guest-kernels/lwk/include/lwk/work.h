@@ -15,7 +15,10 @@ struct work {
 /* From any context. Does nothing when it is queued already and has not begun to run. Wakes the CPU if needed. */
 void work_queue(unsigned int cpu_id, struct work *work);
 
-/* Runs what is queued on this CPU, oldest first; true if there was anything. Interrupts on. */
-bool work_run_queued(void);
+/* Whether anything is queued on this CPU. */
+bool work_pending(void);
+
+/* Runs what is queued on this CPU, oldest first. Interrupts on. */
+void work_run_queued(void);
 
 #endif
