@@ -1,20 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * The kernel log's copy in the region, which outlives this kernel: it goes on where the last life ended. What a
- * panic says is kept in the status block too.
- */
+/* The kernel log's copy in the region, which outlives this kernel: it goes on where the last life ended. */
 #include <ikc/ikc_log.h>
 #include <lwk/ikc_local.h>
 #include <lwk/ikc_status.h>
 #include <lwk/log.h>
-#include <lwk/panic.h>
 
 /* The log's lock is held. */
 static void write_log(const char *text, size_t length)
 {
 	ikc_log_write(&ikc_local.partition->log, text, length);
-	if (panic_in_progress())
-		ikc_status_panic_text(text, length);
 }
 
 void ikc_log_init(void)

@@ -11,7 +11,6 @@
 #include <lwk/time.h>
 
 static struct ikc_status *status;
-static uint32_t panic_length;
 
 void ikc_status_set(enum ikc_partition_state state)
 {
@@ -27,22 +26,14 @@ void ikc_status_answer(uint32_t sequence, enum ikc_mailbox_result result)
 	ivshmem_ring(ikc_local.monitor_id, IKC_VECTOR_CONTROL);
 }
 
-void ikc_status_panic_text(const char *text, size_t length)
-{
-	size_t room = sizeof(status->panic_text) - panic_length;
-
-	length = MIN(length, room);
-	memcpy(status->panic_text + panic_length, text, length);
-	panic_length += length;
-}
-
 /* Every other CPU was stopped, wherever it was: no lock may be taken from here on. */
-static void tell_of_panic(const char *reason)
+static void tell_of_panic(const char *report)
 {
-	if (!panic_length)
-		ikc_status_panic_text(reason, strlen(reason));
+	uint32_t length = strnlen(report, sizeof(status->panic_text));
+
+	memcpy(status->panic_text, report, length);
 	ikc_store(&status->panic_cpu, this_cpu()->id);
-	ikc_store(&status->panic_length, panic_length);
+	ikc_store(&status->panic_length, length);
 	ikc_status_set(IKC_PARTITION_PANICKED);
 	ikc_links_ring();
 }
@@ -69,11 +60,7 @@ void ikc_status_init(uint32_t answered)
 
 void ikc_status_ready(void)
 {
-	uint32_t online = 0;
-
-	for (unsigned int i = 0; i < cpu_count; i++)
-		online += cpus[i]->online;
-	ikc_store(&status->cpus_online, online);
+	ikc_store(&status->cpus_online, cpu_online_count());
 	ikc_store(&status->ready_ns, time_ns());
 	ikc_status_set(IKC_PARTITION_READY);
 	log_info("ikc: ready");

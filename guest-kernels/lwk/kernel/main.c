@@ -13,6 +13,7 @@
 #include <lwk/log.h>
 #include <lwk/page_alloc.h>
 #include <lwk/paging.h>
+#include <lwk/pci.h>
 #include <lwk/platform.h>
 #include <lwk/selftest.h>
 #include <lwk/time.h>
@@ -28,8 +29,10 @@ static _Noreturn void boot_on_own_stack(void)
 	xcall_init();       /* CPUs may call each other */
 	timer_init();       /* a timer can be armed; none is */
 	interrupts_enable();
+	pci_init();         /* devices are found */
+	ikc_init();         /* log and panics reach the region: whoever looks there sees this kernel boot */
 	smp_start();        /* all CPUs run */
-	ikc_init();         /* the other kernels know of this one */
+	ikc_start();        /* READY: the other kernels may talk to this one */
 	selftest_run();     /* does not return if one was asked for */
 	log_info("lwk: ready");
 	cpu_idle();

@@ -172,8 +172,12 @@ void page_free(paddr_t page, unsigned int order)
 	node = &nodes[region->node];
 	flags = spin_lock(&node->lock);
 	check_used(region, page, order);
-	if (fill_freed)
+	if (fill_freed) {
+		*state_of(region, page) = 0; /* nobody's: the lock is not held for so long */
+		spin_unlock(&node->lock, flags);
 		memset(phys_to_virt(page), JUNK, BLOCK_SIZE(order));
+		flags = spin_lock(&node->lock);
+	}
 	give_block(node, region, page, order);
 	spin_unlock(&node->lock, flags);
 }

@@ -16,7 +16,7 @@
 static const struct {
 	const char *name;
 	const char *(*run)(void);
-	bool alone; /* ends in a panic: only by its own name, not with "all" */
+	bool alone; /* ends in a panic, or needs the fabric: only by its own name, not with "all" */
 } tests[] = {
 	{ "text", selftest_text, false },
 	{ "memory", selftest_memory, false },
@@ -27,6 +27,8 @@ static const struct {
 	{ "atomics", selftest_atomics, false },
 	{ "tsc", selftest_tsc, false },
 	{ "timer", selftest_timer, false },
+	{ "interrupt", selftest_interrupt, true },
+	{ "atomics-shared", selftest_atomics_shared, true },
 	{ "panic", selftest_panic, true },
 	{ "panic-double-free", selftest_panic_double_free, true },
 	{ "panic-stack-overflow", selftest_panic_stack_overflow, true },

@@ -72,7 +72,7 @@ static uint64_t add_ones(uint64_t *sum)
 }
 
 /* Under TCG, locked instructions of two VMs exclude each other only if each VM has room for two CPUs. */
-const char *selftest_atomics(void)
+const char *selftest_atomics_shared(void)
 {
 	const char *missing = what_is_missing();
 	struct ikc_scratch *scratch;

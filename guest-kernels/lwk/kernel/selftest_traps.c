@@ -72,7 +72,7 @@ static const char *expect_names(const char *const *names, unsigned int wanted)
 
 const char *selftest_backtrace(void)
 {
-	static const char *const calls[] = { "middle", "selftest_backtrace", "run_one" };
+	static const char *const calls[] = { "middle", "selftest_backtrace" };
 	static const char *const interrupt[] = { "note_backtrace", "irq_dispatch", "trap_dispatch" };
 	const char *why;
 	uint64_t offset;

@@ -21,9 +21,6 @@ void ikc_status_answer(uint32_t sequence, enum ikc_mailbox_result result);
 /* CPUs, time and the state READY. */
 void ikc_status_ready(void);
 
-/* Appends to the panic text. */
-void ikc_status_panic_text(const char *text, size_t length);
-
 /* Attaches the region's log ring to the kernel log. */
 void ikc_log_init(void);
 

@@ -28,6 +28,10 @@ const char *selftest_atomics(void);
 const char *selftest_tsc(void);
 const char *selftest_timer(void);
 
+/* These need an IKC region, the second one with another partition that runs it too. */
+const char *selftest_interrupt(void);
+const char *selftest_atomics_shared(void);
+
 /* These end in a panic, and the panic with the verdict: PASS if its report has the right words. */
 const char *selftest_panic(void);
 const char *selftest_panic_double_free(void);
