@@ -11,8 +11,8 @@ REMOTE_DISTANCE = 20
 # Added for each end that is memory without CPUs: a Xeon Max in flat mode says 13 for its own socket's HBM.
 CPULESS_DISTANCE = 3
 
-# Latency in ns and bandwidth in MB/s of a socket's own memory: the order of magnitude of eight channels of DDR5
-# and of four stacks of HBM2e.
+# Latency in ns and bandwidth in MB/s of a socket's own memory: the order of magnitude of eight channels of
+# DDR5 and of four stacks of HBM2e.
 _TYPICAL = {MemoryKind.DRAM: (100, 200 << 10), MemoryKind.HBM: (130, 800 << 10)}
 
 Matrix = tuple[tuple[int, ...], ...]

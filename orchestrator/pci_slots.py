@@ -6,7 +6,7 @@ The region tells kernels where windows are by device and function, so these are 
 
 FABRIC = 2
 NETWORK = 3
-ENTROPY = 4
+PANIC = 4
 HIGH_BARS = 5  # a root port with nothing behind it; see qemu_command.py
 FIRST_WINDOW = 8
 LAST_WINDOW = 30

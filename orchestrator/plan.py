@@ -36,8 +36,8 @@ class NodePlan:
 
 @dataclass(frozen=True, slots=True)
 class SmpPlan:
-    """The topology that QEMU is told. If it is regular all CPUs are there from the start; if not, only the first
-    is, and the other owned ones are plugged. `spare` are the places where the partition owns nothing."""
+    """The topology that QEMU is told. If it is regular all CPUs are there from the start; if not, only the
+    first is, and the other owned ones are plugged. `spare` places are those where it owns nothing."""
 
     shape: Shape
     regular: bool
@@ -117,7 +117,7 @@ class GuestFile:
 
 @dataclass(frozen=True, slots=True)
 class PartitionPlan:
-    """`index` is also the ivshmem peer id. `kernel_path` is a custom kernel's, and "" for the built-in ones."""
+    """`index` is also the ivshmem peer id. `kernel_path` is a custom kernel's, "" for the built-in ones."""
 
     index: int
     name: str

@@ -1,0 +1,344 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Plan and wiring to QEMU's command line; pure. One function for each part of the machine.
+
+QEMU's own words for all of this: qemu-system-x86_64(1), docs/system/qemu-cpu-models.rst, docs/pcie.txt,
+docs/specs/ivshmem-spec.rst.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator import pci_slots
+from orchestrator.plan import CpuPlan, KernelKind, PartitionPlan, Plan
+from orchestrator.quantities import format_size
+from orchestrator.topology import Position
+
+QEMU = "qemu-system-x86_64"
+CPU_DEVICE = "max-x86_64-cpu"
+VECTORS = 2  # doorbells of each peer: enum ikc_vector
+
+# More than the 1 GiB that q35 has for BARs below 4 GiB.
+HIGH_BARS_RESERVE = "2G"
+
+
+@dataclass(frozen=True, slots=True)
+class Acceleration:
+    """What differs between accelerators: QEMU's arguments, and words for Linux's command line."""
+
+    args: tuple[str, ...]
+    linux_words: tuple[str, ...]
+
+
+# Both: `max` is every feature that the accelerator has, under KVM the same as `host`. Without MONITOR an idle CPU
+# halts; TCG's MWAIT is a busy wait when there is more than one CPU.
+ACCELERATIONS: Mapping[str, Acceleration] = {
+    "kvm": Acceleration(("-accel", "kvm", "-cpu", "max,monitor=off"), ()),
+    "tcg": Acceleration(
+        # A thread per CPU, which is also what makes locked instructions atomic across machines. By default
+        # TCG's CPU is an AMD one without topoext: it has neither dies nor threads, and Linux does not trust
+        # its TSC.
+        ("-accel", "tcg,thread=multi", "-cpu", "max,vendor=GenuineIntel,monitor=off"),
+        (
+            # Calibration takes a second per CPU. This is right for a TSC of 2.5 GHz and a tick of 250 Hz; it
+            # only scales short delays, so half or twice that does no harm.
+            "lpj=10000000",
+            # All CPUs read the computer's one TSC. To check that, two of them spin, which starves on few cores.
+            "tsc=reliable",
+            # It panics if it is not scheduled for a few ticks; under KVM Linux skips it by itself.
+            "no_timer_check",
+            # A CPU that waits for its turn on a busy computer is not locked up.
+            "nowatchdog",
+            # Nothing speculates here, and they cost translated instructions.
+            "mitigations=off",
+        ),
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """How one QEMU reaches what is outside of it.
+
+    `qmp`, `serial` and `fabric` are chardevs without their id, such as "socket,fd=5"; `people` is the path of a
+    monitor socket for people; `memory` has a path for each of the partition's chunks (none for Linux, whose
+    memory is its own), `windows` one for each window. `initrd` is "" if there is none.
+    """
+
+    qmp: str
+    serial: str
+    fabric: str
+    people: Path
+    memory: tuple[str, ...]
+    windows: tuple[str, ...]
+    kernel: Path
+    initrd: str
+
+    @classmethod
+    def live(
+        cls,
+        qmp: int,
+        serial: int,
+        fabric: int,
+        people: Path,
+        memory: Sequence[int],
+        windows: Sequence[int],
+        kernel: Path,
+        initrd: str,
+    ) -> "Wiring":
+        """Of descriptors that QEMU inherits under the same numbers."""
+        return cls(
+            qmp=f"socket,fd={qmp}",
+            serial=f"socket,fd={serial}",
+            fabric=f"socket,fd={fabric}",
+            people=people,
+            memory=tuple(f"/proc/self/fd/{descriptor}" for descriptor in memory),
+            windows=tuple(f"/proc/self/fd/{descriptor}" for descriptor in windows),
+            kernel=kernel,
+            initrd=initrd,
+        )
+
+    @classmethod
+    def by_hand(
+        cls, plan: Plan, partition: PartitionPlan, folder: Path, kernel: Path, initrd: str
+    ) -> "Wiring":
+        """Of sockets and files in a folder, for a person; an ivshmem server has to listen there."""
+        name = partition.name
+
+        def memory_file(owner: PartitionPlan, chunk: int) -> str:
+            return str(folder / f"memory-{owner.name}-{chunk}")
+
+        return cls(
+            qmp=_socket(folder / f"supervisor-{name}.sock", server=True),
+            serial=_socket(folder / f"serial-{name}.sock", server=True),
+            fabric=_socket(folder / f"fabric-{name}.sock", server=False),
+            people=folder / f"qmp-{name}.sock",
+            memory=tuple(memory_file(partition, chunk) for chunk in range(len(partition.memory)))
+            if shares_memory(partition)
+            else (),
+            windows=tuple(memory_file(plan.partitions[of.partition], of.chunk) for of in partition.windows),
+            kernel=kernel,
+            initrd=initrd,
+        )
+
+
+def shares_memory(partition: PartitionPlan) -> bool:
+    """Whether the host has windows onto this partition, so that its memory must be files."""
+    return partition.kind is not KernelKind.LINUX
+
+
+def qemu_command(plan: Plan, partition: PartitionPlan, wiring: Wiring, accelerator: str) -> list[str]:
+    """The argv of one partition's QEMU; `accelerator` is "kvm" or "tcg"."""
+    return [
+        QEMU,
+        *base_args(plan, partition),
+        *accelerator_args(accelerator),
+        *smp_args(partition),
+        *memory_args(partition, wiring),
+        *numa_args(partition),
+        *hmat_args(partition),
+        *kernel_args(partition, wiring, accelerator),
+        *monitor_args(wiring),
+        *serial_args(wiring),
+        *panic_args(partition),
+        *verdict_args(partition),
+        *fabric_args(wiring),
+        *window_args(partition, wiring),
+        *network_args(partition),
+    ]
+
+
+def base_args(plan: Plan, partition: PartitionPlan) -> list[str]:
+    """A bare machine that stops, and does not end, when its kernel powers off, resets or panics."""
+    return [
+        *("-name", f"{plan.name}-{partition.name},debug-threads=on"),
+        *("-nodefaults", "-no-user-config"),
+        *("-display", "none"),
+        *("-machine", "q35,hmat=on,smm=off,sata=off,smbus=off"),
+        *("-action", "reboot=shutdown,shutdown=pause,panic=pause"),
+    ]
+
+
+def accelerator_args(accelerator: str) -> list[str]:
+    """`accelerator` is "kvm" or "tcg"."""
+    return list(ACCELERATIONS[accelerator].args)
+
+
+def smp_args(partition: PartitionPlan) -> list[str]:
+    """A regular shape is simply there; of an irregular one the first CPU is, and the rest are plugged."""
+    shape, regular = partition.smp.shape, partition.smp.regular
+    initial = shape.cpu_count if regular else 1
+    args = [*("-smp", f"cpus={initial},sockets={shape.sockets},dies={shape.dies},cores={shape.cores},")]
+    args[-1] += f"threads={shape.threads},maxcpus={shape.cpu_count}"
+    if not regular:
+        for cpu in partition.cpus[1:]:
+            args += ["-device", f"{CPU_DEVICE},{_place(cpu.at, with_die=True)}"]
+    return args
+
+
+def _place(at: Position, with_die: bool) -> str:
+    die = f"die-id={at.die}," if with_die else ""
+    return f"socket-id={at.socket},{die}core-id={at.core},thread-id={at.thread}"
+
+
+def memory_args(partition: PartitionPlan, wiring: Wiring) -> list[str]:
+    """One backend per chunk: a shared file if the host has a window onto it."""
+    args = ["-m", f"size={format_size(partition.memory_bytes)}"]
+    for index, chunk in enumerate(partition.memory):
+        size = format_size(chunk.size_bytes)
+        if shares_memory(partition):
+            args += _shared_file(f"ram{index}", size, wiring.memory[index])
+        else:
+            args += ["-object", f"memory-backend-ram,id=ram{index},size={size}"]
+    return args
+
+
+def _shared_file(name: str, size: str, path: str) -> list[str]:
+    return ["-object", f"memory-backend-file,id={name},size={size},share=on,mem-path={_quoted(path)}"]
+
+
+def numa_args(partition: PartitionPlan) -> list[str]:
+    """Every node, every place for a CPU (QEMU wants a node for the spare ones too), every distance."""
+    chunk_of = {chunk.local_numa: index for index, chunk in enumerate(partition.memory)}
+    args = []
+    for numa in partition.numa:
+        memory = f",memdev=ram{chunk_of[numa.local_id]}" if numa.local_id in chunk_of else ""
+        initiator = "" if numa.local_cpus else f",initiator={numa.initiator}"
+        args += ["-numa", f"node,nodeid={numa.local_id}{memory}{initiator}"]
+    for at, numa_id in _places(partition):
+        # QEMU 7.2 refuses die-id here when there is one die.
+        place = _place(at, with_die=partition.smp.shape.dies > 1)
+        args += ["-numa", f"cpu,node-id={numa_id},{place}"]
+    for source in partition.numa:
+        for target in partition.numa[source.local_id + 1 :]:
+            distance = partition.distances[source.local_id][target.local_id]
+            args += ["-numa", f"dist,src={source.local_id},dst={target.local_id},val={distance}"]
+    return args
+
+
+def _places(partition: PartitionPlan) -> list[tuple[Position, int]]:
+    """All places of the shape with their local NUMA node; a spare one goes where its socket's first CPU is."""
+    owned = {cpu.at: cpu for cpu in partition.cpus}
+    first_of_socket: dict[int, CpuPlan] = {}
+    for cpu in partition.cpus:
+        first_of_socket.setdefault(cpu.at.socket, cpu)
+    return [
+        (at, owned.get(at, first_of_socket.get(at.socket, partition.cpus[0])).local_numa)
+        for at in partition.smp.shape.positions()
+    ]
+
+
+def hmat_args(partition: PartitionPlan) -> list[str]:
+    args = []
+    for row in partition.hmat:
+        pair = f"hmat-lb,initiator={row.initiator},target={row.target},hierarchy=memory"
+        args += ["-numa", f"{pair},data-type=access-latency,latency={row.latency_ns}"]
+        args += ["-numa", f"{pair},data-type=access-bandwidth,bandwidth={row.bandwidth_mbps}M"]
+    return args
+
+
+def kernel_args(partition: PartitionPlan, wiring: Wiring, accelerator: str) -> list[str]:
+    """The LWK sets MTRRs and BARs itself, so the faster firmware will do; Linux and others get SeaBIOS."""
+    args = ["-kernel", str(wiring.kernel)]
+    if wiring.initrd:
+        args += ["-initrd", wiring.initrd]
+    cmdline = partition.cmdline
+    if partition.kind is KernelKind.LINUX:
+        cmdline = linux_cmdline(partition, accelerator)
+    if cmdline:
+        args += ["-append", cmdline]
+    return [*("-bios", "qboot.rom"), *args] if partition.kind is KernelKind.LWK else args
+
+
+def linux_cmdline(partition: PartitionPlan, accelerator: str) -> str:
+    """What a person wrote comes last, and so wins."""
+    words = [
+        "console=ttyS0",
+        # Each byte on the serial line costs an exit; panics are printed all the same, and dmesg has the rest.
+        "quiet",
+        # Reset as soon as the panic notifiers have run: a dead kernel must not stay silent for ever.
+        "panic=-1",
+        f"enclave.partition={partition.name}",
+        *ACCELERATIONS[accelerator].linux_words,
+        partition.cmdline,
+    ]
+    return " ".join(filter(None, words))
+
+
+def monitor_args(wiring: Wiring) -> list[str]:
+    """One monitor for the supervisor, and one for people: a monitor serves one client at a time."""
+    people = f"socket,id=people,path={_quoted(wiring.people)},server=on,wait=off"
+    return [
+        *("-chardev", _with_id(wiring.qmp, "qmp")),
+        *("-mon", "chardev=qmp,mode=control"),
+        *("-chardev", people),
+        *("-mon", "chardev=people,mode=control"),
+    ]
+
+
+def serial_args(wiring: Wiring) -> list[str]:
+    return ["-chardev", _with_id(wiring.serial, "serial"), "-serial", "chardev:serial"]
+
+
+def panic_args(partition: PartitionPlan) -> list[str]:
+    """pvpanic: on PCI for Linux, whose driver of that name needs no ACPI; else on its ISA port."""
+    if partition.kind is KernelKind.LINUX:
+        return ["-device", f"pvpanic-pci,bus=pcie.0,addr={pci_slots.PANIC:#x}"]
+    return ["-device", "pvpanic"]
+
+
+def verdict_args(partition: PartitionPlan) -> list[str]:
+    """An LWK that is told to test itself ends QEMU with its verdict as exit status, 2 * verdict + 1."""
+    if partition.kind is KernelKind.LWK and "selftest=" in partition.cmdline:
+        return ["-device", "isa-debug-exit,iobase=0xf4,iosize=4"]
+    return []
+
+
+def fabric_args(wiring: Wiring) -> list[str]:
+    device = f"ivshmem-doorbell,chardev=fabric,vectors={VECTORS},bus=pcie.0,addr={pci_slots.FABRIC:#x}"
+    return ["-chardev", _with_id(wiring.fabric, "fabric"), "-device", device]
+
+
+def window_args(partition: PartitionPlan, wiring: Wiring) -> list[str]:
+    """The host's windows, and what gets them above 4 GiB, where MTRRs let Linux map them write-back.
+
+    SeaBIOS moves 64-bit BARs up only when they do not all fit below, so a root port without a device asks for
+    more room than there is.
+    """
+    if not partition.windows:
+        return []
+    args = [
+        "-device",
+        f"pcie-root-port,id=high-bars,bus=pcie.0,addr={pci_slots.HIGH_BARS:#x},chassis=1,slot=1,",
+    ]
+    args[-1] += f"pref64-reserve={HIGH_BARS_RESERVE}"
+    for index, window in enumerate(partition.windows):
+        args += _shared_file(f"window{index}", format_size(window.size_bytes), wiring.windows[index])
+        at = f"bus=pcie.0,addr={window.slot:#x}.{window.function},multifunction=on"
+        args += ["-device", f"ivshmem-plain,memdev=window{index},{at}"]
+    return args
+
+
+def network_args(partition: PartitionPlan) -> list[str]:
+    """Linux can be reached by SSH on a port of this computer that QEMU picks, and reaches nothing itself."""
+    if partition.kind is not KernelKind.LINUX:
+        return []
+    return [
+        *("-netdev", "user,id=network,restrict=on,hostfwd=tcp:127.0.0.1:0-:22"),
+        # Without its boot ROM, which the firmware would run.
+        *("-device", f"virtio-net-pci,netdev=network,romfile=,bus=pcie.0,addr={pci_slots.NETWORK:#x}"),
+    ]
+
+
+def _socket(path: Path, server: bool) -> str:
+    return f"socket,path={_quoted(path)}" + (",server=on,wait=off" if server else "")
+
+
+def _with_id(chardev: str, name: str) -> str:
+    backend, _, options = chardev.partition(",")
+    return f"{backend},id={name},{options}" if options else f"{backend},id={name}"
+
+
+def _quoted(path: Path | str) -> str:
+    """A comma would begin QEMU's next option."""
+    return str(path).replace(",", ",,")
