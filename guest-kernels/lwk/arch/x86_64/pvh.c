@@ -41,8 +41,9 @@ void pvh_init(paddr_t address)
 	for (unsigned int i = 0; i < start->memory_map_count; i++) {
 		paddr_t end = memory[i].base + memory[i].size;
 
+		if (memory[i].type != PVH_MEMORY_RAM)
+			continue;
 		platform.memory_end = MAX(platform.memory_end, end);
-		if (memory[i].type == PVH_MEMORY_RAM)
-			add_ram(memory[i].base, end);
+		add_ram(memory[i].base, end);
 	}
 }

@@ -17,7 +17,7 @@ struct platform {
 	paddr_t rsdp;
 	struct ram_range ram[MAX_RAM_RANGES];
 	unsigned int ram_count;
-	paddr_t memory_end; /* above every byte of RAM, installed or reserved, and of the firmware's map */
+	paddr_t memory_end; /* above every byte of RAM, also of what may be plugged in later */
 
 	/* MCFG: PCI configuration space; base 0 if there is none */
 	paddr_t ecam_base;
