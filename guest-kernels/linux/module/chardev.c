@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* /dev/ikc: each open file is an endpoint. */
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/poll.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "chardev.h"
+#include "fabric.h"
+#include "ikc_uapi.h"
+
+struct opening {
+	struct fabric *fabric;
+	struct endpoint endpoint;
+};
+
+/* ---- open and close ---- */
+
+static int chardev_open(struct inode *inode, struct file *file)
+{
+	struct fabric *fabric = container_of(file->private_data, struct fabric, misc);
+	struct opening *opening = kzalloc(sizeof(*opening), GFP_KERNEL);
+
+	if (!opening)
+		return -ENOMEM;
+	opening->fabric = fabric;
+	endpoint_init(&opening->endpoint, &fabric->endpoints);
+	atomic_inc(&fabric->users);
+	file->private_data = opening;
+	return nonseekable_open(inode, file);
+}
+
+static void chardev_resume_links(struct fabric *fabric)
+{
+	u32 peer;
+
+	for (peer = 0; peer < fabric->region.count; peer++)
+		if (fabric_link(fabric, peer))
+			link_resume(&fabric->links[peer]);
+}
+
+static int chardev_release(struct inode *inode, struct file *file)
+{
+	struct opening *opening = file->private_data;
+	struct fabric *fabric = opening->fabric;
+
+	endpoint_destroy(&opening->endpoint);
+	chardev_resume_links(fabric);
+	kfree(opening);
+	if (atomic_dec_and_test(&fabric->users))
+		wake_up(&fabric->unused);
+	return 0;
+}
+
+/* ---- messages ---- */
+
+/*
+ * Sends, and waits for room. The condition takes a mutex, so that it cannot be a wait_event's.
+ */
+static int chardev_send_waiting(struct opening *opening, struct link *link,
+				const struct ikc_message *message, const void *payload, bool wait)
+{
+	DEFINE_WAIT_FUNC(entry, woken_wake_function);
+	int err;
+
+	add_wait_queue(&link->writable, &entry);
+	for (;;) {
+		err = READ_ONCE(opening->fabric->stopping) ? -ENODEV : link_send(link, message, payload);
+		if (err != -EAGAIN || !wait)
+			break;
+		if (signal_pending(current)) {
+			err = -ERESTARTSYS;
+			break;
+		}
+		wait_woken(&entry, TASK_INTERRUPTIBLE, MAX_SCHEDULE_TIMEOUT);
+	}
+	remove_wait_queue(&link->writable, &entry);
+	return err;
+}
+
+static long chardev_send(struct opening *opening, void __user *argument, bool wait)
+{
+	struct ikc_transfer transfer;
+	struct ikc_message message;
+	struct link *link;
+	void *payload;
+	int err;
+
+	if (copy_from_user(&transfer, argument, sizeof(transfer)))
+		return -EFAULT;
+	if (transfer.reserved || transfer.address.reserved)
+		return -EINVAL;
+	if (transfer.length > IKC_MESSAGE_MAX)
+		return -EMSGSIZE;
+	if (!transfer.address.port)
+		return -EDESTADDRREQ;
+	link = fabric_link(opening->fabric, transfer.address.partition);
+	if (!link)
+		return -EHOSTUNREACH;
+	err = endpoint_prepare_send(&opening->endpoint, transfer.address.partition,
+				    transfer.address.port);
+	if (err == -ENETRESET)
+		link_resume(link);
+	if (err)
+		return err;
+
+	payload = memdup_user(u64_to_user_ptr(transfer.buffer), transfer.length);
+	if (IS_ERR(payload))
+		return PTR_ERR(payload);
+	message.length = transfer.length;
+	message.to_port = transfer.address.port;
+	message.from_port = opening->endpoint.port;
+	err = chardev_send_waiting(opening, link, &message, payload, wait);
+	kfree(payload);
+	return err;
+}
+
+/* Waits until endpoint_take has something to say other than -EAGAIN. */
+static int chardev_take(struct opening *opening, struct ikc_transfer *transfer, struct parcel **parcel,
+			bool wait)
+{
+	struct endpoint *endpoint = &opening->endpoint;
+	int err;
+
+	for (;;) {
+		if (READ_ONCE(opening->fabric->stopping))
+			return -ENODEV;
+		err = endpoint_take(endpoint, transfer->length, parcel, &transfer->length,
+				    &transfer->address.partition);
+		if (err != -EAGAIN || !wait)
+			return err;
+		err = wait_event_interruptible(endpoint->changed,
+					       endpoint_has_news(endpoint) ||
+					       READ_ONCE(opening->fabric->stopping));
+		if (err)
+			return err;
+	}
+}
+
+static long chardev_receive(struct opening *opening, void __user *argument, bool wait)
+{
+	struct ikc_transfer transfer;
+	struct parcel *parcel = NULL;
+	int err;
+
+	if (copy_from_user(&transfer, argument, sizeof(transfer)))
+		return -EFAULT;
+	if (transfer.reserved || transfer.address.reserved)
+		return -EINVAL;
+	err = chardev_take(opening, &transfer, &parcel, wait);
+	if (!err) {
+		transfer.address.partition = parcel->partition;
+		transfer.address.port = parcel->from_port;
+		transfer.length = parcel->length;
+		if (copy_to_user(u64_to_user_ptr(transfer.buffer), parcel->data, parcel->length))
+			err = -EFAULT;
+		kfree(parcel);
+	}
+	if (!err || err == -ENETRESET)
+		link_resume(&opening->fabric->links[transfer.address.partition]);
+	if (copy_to_user(argument, &transfer, sizeof(transfer)))
+		return -EFAULT;
+	return err;
+}
+
+/* ---- the other ioctls ---- */
+
+static long chardev_info(struct opening *opening, void __user *argument)
+{
+	const struct region *region = &opening->fabric->region;
+	struct ikc_info info = {
+		.own_id = region->own_id,
+		.partition_count = region->count,
+		.monitor_id = region->monitor_id,
+		.incarnation = region->incarnation,
+		.run_id = region->run_id,
+		.region_size = region->size,
+	};
+
+	return copy_to_user(argument, &info, sizeof(info)) ? -EFAULT : 0;
+}
+
+static long chardev_bind(struct opening *opening, void __user *argument)
+{
+	struct ikc_address address;
+	int err;
+
+	if (copy_from_user(&address, argument, sizeof(address)))
+		return -EFAULT;
+	if (address.reserved)
+		return -EINVAL;
+	err = endpoint_bind(&opening->endpoint, address.port);
+	if (err)
+		return err;
+	address.port = opening->endpoint.port;
+	return copy_to_user(argument, &address, sizeof(address)) ? -EFAULT : 0;
+}
+
+static long chardev_connect(struct opening *opening, void __user *argument)
+{
+	struct ikc_address address;
+
+	if (copy_from_user(&address, argument, sizeof(address)))
+		return -EFAULT;
+	if (address.reserved || !address.port)
+		return -EINVAL;
+	if (!fabric_link(opening->fabric, address.partition))
+		return -EHOSTUNREACH;
+	return endpoint_connect(&opening->endpoint, address.partition, address.port);
+}
+
+static long chardev_ping(struct opening *opening, void __user *argument)
+{
+	struct ikc_round_trip trip;
+	struct link *link;
+	int err;
+
+	if (copy_from_user(&trip, argument, sizeof(trip)))
+		return -EFAULT;
+	link = fabric_link(opening->fabric, trip.partition);
+	if (!link)
+		return -EHOSTUNREACH;
+	err = link_ping(link, trip.timeout_ms, &trip.round_trip_ns);
+	if (err)
+		return err;
+	return copy_to_user(argument, &trip, sizeof(trip)) ? -EFAULT : 0;
+}
+
+static long chardev_ioctl(struct file *file, unsigned int command, unsigned long argument)
+{
+	struct opening *opening = file->private_data;
+	void __user *pointer = (void __user *)argument;
+	bool wait = !(file->f_flags & O_NONBLOCK);
+
+	if (READ_ONCE(opening->fabric->stopping))
+		return -ENODEV;
+	switch (command) {
+	case IKC_IOCTL_INFO:
+		return chardev_info(opening, pointer);
+	case IKC_IOCTL_BIND:
+		return chardev_bind(opening, pointer);
+	case IKC_IOCTL_CONNECT:
+		return chardev_connect(opening, pointer);
+	case IKC_IOCTL_SEND:
+		return chardev_send(opening, pointer, wait);
+	case IKC_IOCTL_RECEIVE:
+		return chardev_receive(opening, pointer, wait);
+	case IKC_IOCTL_PING:
+		return chardev_ping(opening, pointer);
+	case IKC_IOCTL_READY:
+		life_set_ready(&opening->fabric->life);
+		return 0;
+	default:
+		return -ENOTTY;
+	}
+}
+
+/* ---- poll and mmap ---- */
+
+static __poll_t chardev_poll(struct file *file, poll_table *table)
+{
+	struct opening *opening = file->private_data;
+	struct endpoint *endpoint = &opening->endpoint;
+	__poll_t events = 0;
+
+	poll_wait(file, &endpoint->changed, table);
+	if (endpoint->connected) {
+		struct link *link = &opening->fabric->links[endpoint->peer];
+
+		poll_wait(file, &link->writable, table);
+		events |= link_has_room(link) ? EPOLLOUT : 0;
+	} else {
+		events |= EPOLLOUT;
+	}
+	if (endpoint_has_news(endpoint))
+		events |= EPOLLIN;
+	if (endpoint_has_error(endpoint))
+		events |= EPOLLERR;
+	if (READ_ONCE(opening->fabric->stopping))
+		events |= EPOLLHUP;
+	return events;
+}
+
+static int chardev_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct opening *opening = file->private_data;
+	const struct region *region = &opening->fabric->region;
+
+	if (vma->vm_flags & VM_WRITE)
+		return -EACCES;
+	vma->vm_flags &= ~VM_MAYWRITE;
+	return vm_iomap_memory(vma, region->phys, region->size);
+}
+
+static const struct file_operations chardev_operations = {
+	.owner = THIS_MODULE,
+	.open = chardev_open,
+	.release = chardev_release,
+	.unlocked_ioctl = chardev_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.poll = chardev_poll,
+	.mmap = chardev_mmap,
+	.llseek = no_llseek,
+};
+
+int chardev_register(struct fabric *fabric)
+{
+	atomic_set(&fabric->users, 1);
+	init_waitqueue_head(&fabric->unused);
+	fabric->misc = (struct miscdevice) {
+		.minor = MISC_DYNAMIC_MINOR,
+		.name = "ikc",
+		.fops = &chardev_operations,
+		.parent = &fabric->region.pdev->dev,
+		.mode = 0600,
+	};
+	return misc_register(&fabric->misc);
+}
+
+void chardev_deregister(struct fabric *fabric)
+{
+	u32 peer;
+
+	misc_deregister(&fabric->misc);
+	WRITE_ONCE(fabric->stopping, true);
+	endpoints_wake(&fabric->endpoints);
+	for (peer = 0; peer < fabric->region.count; peer++)
+		if (fabric_link(fabric, peer))
+			wake_up_interruptible_all(&fabric->links[peer].writable);
+	atomic_dec(&fabric->users);
+	wait_event(fabric->unused, !atomic_read(&fabric->users));
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* All that this kernel has of the fabric behind its doorbell device. */
+#ifndef FABRIC_H
+#define FABRIC_H
+
+#include <linux/miscdevice.h>
+
+#include "klog.h"
+#include "life.h"
+#include "link.h"
+
+struct fabric {
+	struct region region;
+	struct klog klog;
+	struct life life;
+	struct endpoints endpoints;
+	struct link_works works;
+	struct link *links; /* by partition; our own is not used */
+
+	struct miscdevice misc; /* /dev/ikc */
+	atomic_t users;		/* open files, and one for the driver */
+	wait_queue_head_t unused;
+	bool stopping; /* everything that waits returns -ENODEV */
+};
+
+/* The link to `peer`, or NULL: there is no such partition, or it is this one. */
+struct link *fabric_link(struct fabric *fabric, u32 peer);
+
+int fabric_probe(struct pci_dev *pdev);
+void fabric_remove(struct pci_dev *pdev);
+
+/* The kernel goes down: tells the peers, and does nothing after. */
+void fabric_shutdown(struct pci_dev *pdev);
+
+#endif

@@ -1,0 +1,382 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Windows. A device without doorbells is the RAM of another partition, or a part of it; the region tells
+ * of which. When all parts of a partition are here, /dev/ikc-window-<partition> shows them at their
+ * guest-physical addresses. The memory has struct pages, so that the kernel can pin it and do I/O on it.
+ */
+#include <linux/fs.h>
+#include <linux/list.h>
+#include <linux/memremap.h>
+#include <linux/miscdevice.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/pfn_t.h>
+#include <linux/slab.h>
+
+#include <asm/pgtable.h>
+
+#include "window.h"
+
+#define WINDOW_NONE 0xffffffff
+
+/* One device. */
+struct window {
+	struct list_head list;
+	struct pci_dev *pdev;
+	u32 devfn;
+	u64 base;
+	u64 size;
+	struct dev_pagemap pages;
+};
+
+/* Where a range of the partition's addresses is in ours. */
+struct window_segment {
+	const struct window *window;
+	u64 guest;
+	u64 size;
+	u64 host;
+};
+
+/* One partition. */
+struct window_view {
+	struct list_head list;
+	u32 partition;
+	char name[sizeof("ikc-window-") + IKC_NAME_SIZE];
+	struct miscdevice misc;
+	atomic_t users; /* open files, and one for the driver */
+	wait_queue_head_t unused;
+	u32 segment_count;
+	struct window_segment segments[];
+};
+
+static DEFINE_MUTEX(window_lock); /* of the three below */
+static LIST_HEAD(windows);
+static LIST_HEAD(window_views);
+static const struct region *window_region;
+
+/* ---- /dev/ikc-window-<partition> ---- */
+
+static const struct window_segment *window_find_segment(const struct window_view *view, u64 guest)
+{
+	const struct window_segment *segment = view->segments;
+
+	for (; segment < view->segments + view->segment_count; segment++)
+		if (guest - segment->guest < segment->size)
+			return segment;
+	return NULL;
+}
+
+static int window_open(struct inode *inode, struct file *file)
+{
+	struct window_view *view = container_of(file->private_data, struct window_view, misc);
+
+	atomic_inc(&view->users);
+	file->private_data = view;
+	return nonseekable_open(inode, file);
+}
+
+static int window_release(struct inode *inode, struct file *file)
+{
+	struct window_view *view = file->private_data;
+
+	if (atomic_dec_and_test(&view->users))
+		wake_up(&view->unused);
+	return 0;
+}
+
+static vm_fault_t window_fault(struct vm_fault *fault)
+{
+	const struct window_view *view = fault->vma->vm_file->private_data;
+	u64 guest = (u64)fault->pgoff << PAGE_SHIFT;
+	const struct window_segment *segment = window_find_segment(view, guest);
+	pfn_t pfn;
+
+	if (!segment)
+		return VM_FAULT_SIGBUS;
+	pfn = phys_to_pfn_t(segment->host + (guest - segment->guest), PFN_DEV | PFN_MAP);
+	return vmf_insert_mixed(fault->vma, fault->address, pfn);
+}
+
+static const struct vm_operations_struct window_vm_operations = {
+	.fault = window_fault,
+};
+
+static bool window_is_whole(const struct window_view *view, u64 guest, u64 size)
+{
+	u64 end = guest + size;
+
+	if (end < guest)
+		return false;
+	while (guest < end) {
+		const struct window_segment *segment = window_find_segment(view, guest);
+
+		if (!segment)
+			return false;
+		guest = segment->guest + segment->size;
+	}
+	return true;
+}
+
+/* The offset is the guest-physical address. ENXIO: not all of it is RAM of the partition. */
+static int window_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	const struct window_view *view = file->private_data;
+
+	if (!(vma->vm_flags & VM_SHARED))
+		return -EINVAL;
+	if (!window_is_whole(view, (u64)vma->vm_pgoff << PAGE_SHIFT, vma->vm_end - vma->vm_start))
+		return -ENXIO;
+	vma->vm_flags |= VM_MIXEDMAP | VM_DONTEXPAND | VM_DONTDUMP;
+	vma->vm_ops = &window_vm_operations;
+	return 0;
+}
+
+static const struct file_operations window_operations = {
+	.owner = THIS_MODULE,
+	.open = window_open,
+	.release = window_release,
+	.mmap = window_mmap,
+	.llseek = no_llseek,
+};
+
+/* ---- a partition's view, made of its windows ---- */
+
+static const struct window *window_find(u32 devfn)
+{
+	const struct window *window;
+
+	list_for_each_entry(window, &windows, list)
+		if (window->devfn == devfn)
+			return window;
+	return NULL;
+}
+
+static struct window_view *window_find_view(u32 partition)
+{
+	struct window_view *view;
+
+	list_for_each_entry(view, &window_views, list)
+		if (view->partition == partition)
+			return view;
+	return NULL;
+}
+
+/* 0, -EAGAIN: its window is not here yet, -EINVAL: the segment makes no sense. */
+static int window_add_segment(struct window_view *view, const struct ikc_segment *shared)
+{
+	struct window_segment *segment = &view->segments[view->segment_count];
+	struct ikc_segment told = *shared;
+	const struct window *window;
+
+	if (told.window_devfn == WINDOW_NONE)
+		return 0;
+	window = window_find(told.window_devfn);
+	if (!window)
+		return -EAGAIN;
+	if (!told.size || !PAGE_ALIGNED(told.phys | told.size | told.offset) ||
+	    told.offset > window->size || told.size > window->size - told.offset ||
+	    told.phys + told.size < told.phys)
+		return -EINVAL;
+	segment->window = window;
+	segment->guest = told.phys;
+	segment->size = told.size;
+	segment->host = window->base + told.offset;
+	view->segment_count++;
+	return 0;
+}
+
+static int window_add_segments(struct window_view *view, const struct ikc_identity *identity, u32 count)
+{
+	u32 i;
+	int err;
+
+	for (i = 0; i < count; i++) {
+		err = window_add_segment(view, &identity->segments[i]);
+		if (err)
+			return err;
+	}
+	return view->segment_count ? 0 : -ENOENT;
+}
+
+/* As it came out of PAT and MTRRs: x86 asks for no more than both of PWT and PCD clear. */
+static bool window_is_write_back(const struct window *window)
+{
+	unsigned int level;
+	const pte_t *pte = lookup_address((unsigned long)__va(window->base), &level);
+
+	return pte && !(pte_flags(*pte) & (_PAGE_PWT | _PAGE_PCD));
+}
+
+static void window_say(const struct window_segment *segment, const char *partition)
+{
+	bool write_back = window_is_write_back(segment->window);
+
+	dev_info(&segment->window->pdev->dev, "window of %s: %llu MiB of its memory at %#llx, here at %#llx, %s\n",
+		 partition, segment->size >> 20, segment->guest, segment->host,
+		 write_back ? "write-back" : "uncached: this BAR should lie above 4 GiB, under SeaBIOS");
+}
+
+static int window_register_view(struct window_view *view, const char *partition)
+{
+	u32 i;
+	int err;
+
+	snprintf(view->name, sizeof(view->name), "ikc-window-%s", partition);
+	atomic_set(&view->users, 1);
+	init_waitqueue_head(&view->unused);
+	view->misc = (struct miscdevice) {
+		.minor = MISC_DYNAMIC_MINOR,
+		.name = view->name,
+		.fops = &window_operations,
+		.parent = &view->segments[0].window->pdev->dev,
+		.mode = 0600,
+	};
+	err = misc_register(&view->misc);
+	if (err)
+		return err;
+	list_add(&view->list, &window_views);
+	for (i = 0; i < view->segment_count; i++)
+		window_say(&view->segments[i], partition);
+	return 0;
+}
+
+static void window_publish(u32 partition)
+{
+	const struct ikc_identity *identity = &region_partition(window_region, partition)->identity;
+	u32 count = min_t(u32, ikc_load(&identity->segment_count), IKC_SEGMENTS_MAX);
+	char name[IKC_NAME_SIZE];
+	struct window_view *view;
+	int err;
+
+	view = kzalloc(struct_size(view, segments, count), GFP_KERNEL);
+	if (!view)
+		return;
+	view->partition = partition;
+	region_name(window_region, partition, name);
+	err = window_add_segments(view, identity, count);
+	if (!err)
+		err = window_register_view(view, name);
+	if (!err)
+		return;
+	kfree(view);
+	if (err != -EAGAIN && err != -ENOENT)
+		dev_err(&window_region->pdev->dev, "window of %s: error %d\n", name, err);
+}
+
+static void window_publish_missing(void)
+{
+	u32 partition;
+
+	for (partition = 0; window_region && partition < window_region->count; partition++)
+		if (!window_find_view(partition))
+			window_publish(partition);
+}
+
+static void window_unpublish(struct window_view *view)
+{
+	list_del(&view->list);
+	misc_deregister(&view->misc);
+	atomic_dec(&view->users);
+	wait_event(view->unused, !atomic_read(&view->users));
+	kfree(view);
+}
+
+static bool window_is_used_by(const struct window *window, const struct window_view *view)
+{
+	u32 i;
+
+	for (i = 0; i < view->segment_count; i++)
+		if (view->segments[i].window == window)
+			return true;
+	return false;
+}
+
+void windows_publish(const struct region *region)
+{
+	mutex_lock(&window_lock);
+	window_region = region;
+	window_publish_missing();
+	mutex_unlock(&window_lock);
+}
+
+void windows_unpublish(void)
+{
+	struct window_view *view, *next;
+
+	mutex_lock(&window_lock);
+	list_for_each_entry_safe(view, next, &window_views, list)
+		window_unpublish(view);
+	window_region = NULL;
+	mutex_unlock(&window_lock);
+}
+
+/* ---- the device ---- */
+
+/* The slot on the root bus: behind a root port, that of the port. */
+static u32 window_devfn(struct pci_dev *pdev)
+{
+	while (!pci_is_root_bus(pdev->bus))
+		pdev = pdev->bus->self;
+	return pdev->devfn;
+}
+
+static int window_map(struct window *window, struct pci_dev *pdev)
+{
+	void *mapped;
+	int err;
+
+	err = pci_request_region(pdev, REGION_BAR_MEMORY, KBUILD_MODNAME);
+	if (err)
+		return err;
+	/*
+	 * This mapping itself is not used: it makes the kernel remember the range as write-back, which
+	 * the pages made below and every mapping of them then are.
+	 */
+	mapped = devm_memremap(&pdev->dev, window->base, window->size, MEMREMAP_WB);
+	if (IS_ERR(mapped))
+		return PTR_ERR(mapped);
+	window->pages.type = MEMORY_DEVICE_GENERIC;
+	window->pages.range = (struct range) { window->base, window->base + window->size - 1 };
+	window->pages.nr_range = 1;
+	mapped = devm_memremap_pages(&pdev->dev, &window->pages);
+	return PTR_ERR_OR_ZERO(mapped);
+}
+
+int window_probe(struct pci_dev *pdev)
+{
+	struct window *window = devm_kzalloc(&pdev->dev, sizeof(*window), GFP_KERNEL);
+	int err;
+
+	if (!window)
+		return -ENOMEM;
+	window->pdev = pdev;
+	window->devfn = window_devfn(pdev);
+	window->base = pci_resource_start(pdev, REGION_BAR_MEMORY);
+	window->size = pci_resource_len(pdev, REGION_BAR_MEMORY);
+	err = window_map(window, pdev);
+	if (err) {
+		dev_err(&pdev->dev, "window of %llu MiB at %#llx: cannot be mapped, error %d\n",
+			window->size >> 20, window->base, err);
+		return err;
+	}
+	pci_set_drvdata(pdev, window);
+	mutex_lock(&window_lock);
+	list_add(&window->list, &windows);
+	window_publish_missing();
+	mutex_unlock(&window_lock);
+	return 0;
+}
+
+void window_remove(struct pci_dev *pdev)
+{
+	struct window *window = pci_get_drvdata(pdev);
+	struct window_view *view, *next;
+
+	mutex_lock(&window_lock);
+	list_for_each_entry_safe(view, next, &window_views, list)
+		if (window_is_used_by(window, view))
+			window_unpublish(view);
+	list_del(&window->list);
+	mutex_unlock(&window_lock);
+}
