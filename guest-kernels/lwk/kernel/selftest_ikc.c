@@ -3,13 +3,12 @@
 #include <arch/cpu.h>
 #include <lwk/ikc_local.h>
 #include <lwk/ivshmem.h>
-#include <lwk/log.h>
 #include <lwk/selftest.h>
 #include <lwk/time.h>
 
 #define MEET_NS (10 * NS_PER_S) /* the other VM may start later, on a busy machine */
 #define INTERRUPT_NS (2 * NS_PER_S)
-#define ADD_NS (100 * NS_PER_MS)
+#define ADDS 500000
 #define ADD_BATCH 1000
 
 static const char *what_is_missing(void)
@@ -39,7 +38,7 @@ const char *selftest_interrupt(void)
 	return NULL;
 }
 
-enum phase { HERE = 1, DONE = 2 };
+enum phase { HERE = 1, ADDED = 2 };
 
 /* Says that this partition is in `phase`, and waits until all are. False: somebody did not come in time. */
 static bool meet(struct ikc_scratch *scratch, enum phase phase)
@@ -56,19 +55,28 @@ static bool meet(struct ikc_scratch *scratch, enum phase phase)
 	return true;
 }
 
-/* Adds for a while, so that the partitions certainly do it at the same time. */
-static uint64_t add_ones(uint64_t *sum)
+static bool all_added_enough(const struct ikc_scratch *scratch)
 {
-	uint64_t deadline = deadline_after(ADD_NS);
-	uint64_t added = 0, last = 0;
+	for (uint32_t i = 0; i < ikc_local.partition_count; i++)
+		if (ikc_load(&scratch->marks[i].added) < ADDS)
+			return false;
+	return true;
+}
 
-	while (!deadline_passed(deadline)) {
+/* Goes on until the slowest has added enough, so that nobody, whenever it was scheduled, did so alone. */
+static bool add_together(struct ikc_scratch *scratch)
+{
+	uint64_t deadline = deadline_after(MEET_NS);
+	uint64_t *added = &scratch->marks[ikc_local.id].added;
+
+	while (!all_added_enough(scratch)) {
+		if (deadline_passed(deadline))
+			return false;
 		for (int i = 0; i < ADD_BATCH; i++)
-			last = __atomic_add_fetch(sum, 1, __ATOMIC_SEQ_CST);
-		added += ADD_BATCH;
+			__atomic_fetch_add(&scratch->sum, 1, __ATOMIC_SEQ_CST);
+		ikc_store(added, ikc_load(added) + ADD_BATCH);
 	}
-	log_info("selftest: added %lu, the last made it %lu", added, last);
-	return added;
+	return true;
 }
 
 /* Under TCG, locked instructions of two VMs exclude each other only if each VM has room for two CPUs. */
@@ -85,8 +93,7 @@ const char *selftest_atomics_shared(void)
 		return "the IKC region needs two partitions and a scratch page";
 	if (!meet(scratch, HERE))
 		return "the other partitions did not come";
-	ikc_store(&scratch->marks[ikc_local.id].added, add_ones(&scratch->sum));
-	if (!meet(scratch, DONE))
+	if (!add_together(scratch) || !meet(scratch, ADDED))
 		return "the other partitions did not finish";
 
 	for (uint32_t i = 0; i < ikc_local.partition_count; i++)
