@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The region as a whole: its parts do not overlap, it holds them all, and a wrong header is named. */
+#include "region_pair.h"
+
+#include <string.h>
+
+#include "check.h"
+
+static void test_layout_parts_do_not_overlap(void)
+{
+	enum { COUNT = 3 };
+	struct guarded memory = region_create(COUNT);
+	uint8_t *base = memory.at[0];
+	uint64_t marked = IKC_PAGE_SIZE;
+
+	memset(base + IKC_PAGE_SIZE, 0, memory.size - IKC_PAGE_SIZE);
+	for (uint32_t i = 0; i < COUNT; i++) {
+		memset(ikc_partition_at(memory.at[0], i), 1, sizeof(struct ikc_partition));
+		marked += sizeof(struct ikc_partition);
+		for (uint32_t j = 0; j < COUNT; j++) {
+			memset(ikc_half_at(memory.at[0], i, j), 1, sizeof(struct ikc_half));
+			marked += sizeof(struct ikc_half);
+		}
+	}
+	CHECK_EQ(marked, memory.size);
+	for (uint64_t at = IKC_PAGE_SIZE; at < memory.size; at++)
+		CHECK_EQ(base[at], 1);
+	guarded_destroy(&memory);
+}
+
+static void test_layout_gives_each_writer_pages_of_its_own(void)
+{
+	CHECK_EQ(offsetof(struct ikc_partition, identity) % IKC_PAGE_SIZE, 0);
+	CHECK_EQ(offsetof(struct ikc_partition, mailbox) % IKC_PAGE_SIZE, 0);
+	CHECK_EQ(offsetof(struct ikc_partition, status) % IKC_PAGE_SIZE, 0);
+	CHECK_EQ(sizeof(struct ikc_partition) % IKC_PAGE_SIZE, 0);
+	CHECK_EQ(sizeof(struct ikc_half) % IKC_PAGE_SIZE, 0);
+}
+
+static void test_layout_keeps_words_of_a_cursor_on_lines_of_their_own(void)
+{
+	CHECK_EQ(offsetof(struct ikc_cursor, tail) - offsetof(struct ikc_cursor, head), 64);
+	CHECK_EQ(sizeof(struct ikc_cursor), 4 * 64);
+	CHECK_EQ(offsetof(struct ikc_half, cursors) % 64, 0);
+	CHECK_EQ(offsetof(struct ikc_half, counters) % 64, 0);
+	CHECK_EQ(offsetof(struct ikc_half, control) % sizeof(struct ikc_slot), 0);
+	CHECK_EQ(offsetof(struct ikc_half, data) % sizeof(struct ikc_slot), 0);
+}
+
+static void test_layout_of_a_valid_header_has_no_fault(void)
+{
+	for (uint32_t count = 1; count <= IKC_PARTITIONS_MAX; count *= 4) {
+		struct guarded memory = region_create(count);
+
+		CHECK(!ikc_region_fault(memory.at[0], memory.size));
+		guarded_destroy(&memory);
+	}
+}
+
+/* A header with one field changed to `value` must be refused, in words that hold `why`. */
+#define CHECK_REFUSED(field, value, why)                                                           \
+	do {                                                                                       \
+		struct ikc_region region = *(struct ikc_region *)memory.at[0];                     \
+		const char *fault;                                                                 \
+		region.field = (value);                                                            \
+		fault = ikc_region_fault(&region, memory.size);                                    \
+		CHECK(fault && strstr(fault, why));                                                \
+	} while (0)
+
+static void test_layout_names_what_is_wrong_with_a_header(void)
+{
+	struct guarded memory = region_create(2);
+
+	CHECK_REFUSED(magic, 0, "magic");
+	CHECK_REFUSED(abi_major, IKC_ABI_MAJOR + 1, "ABI version");
+	CHECK_REFUSED(region_size, memory.size + 1, "larger than the BAR");
+	CHECK_REFUSED(partition_count, 0, "number of partitions");
+	CHECK_REFUSED(partition_count, IKC_PARTITIONS_MAX + 1, "number of partitions");
+	CHECK_REFUSED(partition_count, UINT32_MAX, "number of partitions");
+	CHECK_REFUSED(partition_count, 3, "beyond");
+	CHECK_REFUSED(partition_stride, sizeof(struct ikc_partition) + IKC_PAGE_SIZE, "another layout");
+	CHECK_REFUSED(half_stride, 0, "another layout");
+	CHECK_REFUSED(partitions_offset, IKC_PAGE_SIZE + 8, "unaligned");
+	CHECK_REFUSED(partitions_offset, UINT64_MAX & ~0xfffull, "beyond");
+	CHECK_REFUSED(partitions_offset, memory.size, "beyond");
+	CHECK_REFUSED(halves_offset, UINT64_MAX & ~0xfffull, "beyond");
+	CHECK_REFUSED(halves_offset, memory.size - 3 * sizeof(struct ikc_half), "beyond");
+	guarded_destroy(&memory);
+}
+
+static void test_layout_of_another_minor_version_is_accepted(void)
+{
+	struct guarded memory = region_create(2);
+
+	((struct ikc_region *)memory.at[0])->abi_minor = IKC_ABI_MINOR + 1;
+	CHECK(!ikc_region_fault(memory.at[0], memory.size));
+	guarded_destroy(&memory);
+}
+
+int main(void)
+{
+	RUN(test_layout_parts_do_not_overlap);
+	RUN(test_layout_gives_each_writer_pages_of_its_own);
+	RUN(test_layout_keeps_words_of_a_cursor_on_lines_of_their_own);
+	RUN(test_layout_of_a_valid_header_has_no_fault);
+	RUN(test_layout_names_what_is_wrong_with_a_header);
+	RUN(test_layout_of_another_minor_version_is_accepted);
+	return 0;
+}
