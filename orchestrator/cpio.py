@@ -37,7 +37,7 @@ def symbolic_link(target: str) -> Entry:
 
 
 def archive(tree: Mapping[str, Entry]) -> bytes:
-    """The archive of `tree`, whose keys are paths without a leading slash; missing folders are added (0755)."""
+    """The archive of `tree`: paths without a leading slash. Parents that it lacks are added (0755)."""
     complete = {parent: folder() for path in tree for parent in _parents(path)} | dict(tree)
     parts = [_record(path, complete[path], inode) for inode, path in enumerate(sorted(complete), start=1)]
     parts.append(_record(_TRAILER, Entry(0), inode=0))

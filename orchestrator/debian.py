@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Debian packages, chosen, downloaded and unpacked by an ordinary user.
 
-apt does the work, with a cache of our own and the computer's package lists, against an empty list of installed
+apt does the work, with a cache of our own, the computer's package lists, and an empty list of installed
 packages: so it needs no root and no lock, and what this computer has installed does not matter. What apt
 chose is written down once (a *selection*); from then on the same packages are used without asking apt or
 the network again, until the folder is removed.
@@ -11,7 +11,6 @@ import difflib
 import json
 import os
 import re
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
@@ -32,7 +31,7 @@ class Package:
     """One version of one package, known by its archive's file name `name_version_architecture.deb`."""
 
     archive: str
-    size: int
+    size_bytes: int
 
     @property
     def name(self) -> str:
@@ -53,22 +52,20 @@ class Pool:
     def archives(self) -> Path:
         return self.root / "archives"
 
-    def selection_path(self, name: str) -> Path:
-        return self.root / "selections" / f"{name}.json"
 
-
-def read_selection(pool: Pool, name: str) -> tuple[Package, ...] | None:
-    """The packages that were selected before under this name, or None."""
+def selected(
+    pool: Pool, name: str, select: Callable[[], tuple[Package, ...]], progress: Progress
+) -> tuple[Package, ...]:
+    """The packages that were selected under this name; if none were, `select` chooses, and that is kept."""
+    path = pool.root / "selections" / f"{name}.json"
     try:
-        listed = json.loads(pool.selection_path(name).read_text())
+        return tuple(Package(**item) for item in json.loads(path.read_text()))
     except FileNotFoundError:
-        return None
-    return tuple(Package(item["archive"], item["size"]) for item in listed)
-
-
-def write_selection(pool: Pool, name: str, packages: Sequence[Package]) -> None:
-    listed = [{"archive": package.archive, "size": package.size} for package in packages]
-    write_atomically(pool.selection_path(name), json.dumps(listed, indent=1).encode() + b"\n")
+        progress("choosing Debian packages")
+        packages = select()
+        listed = [{"archive": package.archive, "size_bytes": package.size_bytes} for package in packages]
+        write_atomically(path, json.dumps(listed, indent=1).encode() + b"\n")
+        return packages
 
 
 def select_with_dependencies(pool: Pool, names: Sequence[str]) -> tuple[Package, ...]:
@@ -96,7 +93,7 @@ def download(pool: Pool, packages: Sequence[Package], progress: Progress) -> Non
     missing = [package for package in packages if not (pool.archives / package.archive).exists()]
     if not missing:
         return
-    megabytes = sum(package.size for package in missing) / 1e6
+    megabytes = sum(package.size_bytes for package in missing) / 1e6
     progress(f"downloading {len(missing)} Debian packages ({megabytes:.1f} MB)")
     pool.archives.mkdir(parents=True, exist_ok=True)
     # apt-get download writes in place: a file under its final name must be a whole one.
@@ -166,16 +163,25 @@ def _run_apt(pool: Pool, program: str, *arguments: str, cwd: Path | None = None)
 
 
 def _run(command: Sequence[str], cwd: Path | None = None) -> str:
-    if shutil.which(command[0]) is None:
-        raise EnvironmentFault(
-            f"{command[0]} is not on this computer", "the host image is made of Debian packages, on Debian or Ubuntu"
+    environment = {**os.environ, "LC_ALL": "C"}
+    try:
+        done = subprocess.run(
+            command,
+            cwd=cwd,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
         )
-    done = subprocess.run(
-        command, cwd=cwd, env={**os.environ, "LC_ALL": "C"}, stdin=subprocess.DEVNULL, capture_output=True, text=True
-    )
+    except FileNotFoundError:
+        raise EnvironmentFault(
+            f"{command[0]} is not on this computer", "the host is made of Debian packages"
+        ) from None
     if done.returncode:
-        said = "\n".join(line for line in done.stderr.splitlines() if line.startswith(("E:", "dpkg-deb:")))
-        raise EnvironmentFault(f"{command[0]} failed (status {done.returncode}): {said or done.stderr}", _cure(said))
+        errors = [line for line in done.stderr.splitlines() if line.startswith(("E:", "dpkg-deb:"))]
+        said = "\n".join(errors) or done.stderr.strip()
+        raise EnvironmentFault(f"{command[0]} failed with status {done.returncode}: {said}", _cure(said))
     return done.stdout
 
 

@@ -8,8 +8,9 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from orchestrator import cpio, host_kernel
+from orchestrator import cpio
 from orchestrator.errors import EnvironmentFault, UsageError
+from orchestrator.host_kernel import HostKernel
 
 Tree = dict[str, cpio.Entry]
 
@@ -18,7 +19,7 @@ _BOOT_MODULES = ("virtio_pci", "virtio_net", "pvpanic_pci")
 _INIT_FLAGS = ("-std=gnu11", "-O2", "-static", "-s", "-Wl,--build-id=none")
 # Debian 12 has these as links into usr, and packages name either place.
 _MERGED_INTO_USR = ("bin", "lib", "lib64", "sbin")
-_PROGRAM_FOLDERS = ("usr/bin", "usr/sbin", "usr/local/bin", "usr/local/sbin")
+_PROGRAM_FOLDERS = ("usr/bin/", "usr/sbin/", "usr/local/bin/", "usr/local/sbin/")
 # Every boot unpacks the archive: what nothing in a test node reads stays out.
 _LEFT_OUT = (
     "usr/share/doc/",
@@ -29,6 +30,7 @@ _LEFT_OUT = (
     "usr/lib/x86_64-linux-gnu/gconv/",
 )
 _FOLDERS = {
+    ".": 0o755,
     "dev": 0o755,
     "proc": 0o555,
     "root": 0o700,
@@ -47,17 +49,23 @@ def own_sources() -> Tree:
     return {
         os.fspath(path.relative_to(_SOURCES)): _normal(_entry(path))
         for folder in ("init", "rootfs")
-        for path in sorted((_SOURCES / folder).rglob("*"))
+        for path in _walk(_SOURCES / folder)
     }
 
 
-def of_folder(root: Path) -> Tree:
-    """What a folder holds, with the modes it has; empty if there is no such folder."""
-    return {_merged(os.fspath(path.relative_to(root))): _entry(path) for path in _walk(root)}
+def of_programs(folder: Path) -> Tree:
+    """The modules and the programs that lie in a folder of build output, where the host wants them."""
+    tree: Tree = {}
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and path.suffix == ".ko":
+            tree[f"usr/lib/modules/{path.name}"] = cpio.regular_file(path.read_bytes())
+        elif path.is_file() and os.access(path, os.X_OK):
+            tree[f"usr/sbin/{path.name}"] = cpio.regular_file(path.read_bytes(), 0o755)
+    return tree
 
 
 def of_files(files: Mapping[str, Path]) -> Tree:
-    """Files and folders of this computer at absolute paths of the guest.
+    """Files and folders of this computer, with their modes, at absolute paths of the guest.
 
     Raises UsageError if a path in the guest is not absolute, or a file is missing or of another kind.
     """
@@ -65,79 +73,92 @@ def of_files(files: Mapping[str, Path]) -> Tree:
     for inside, outside in files.items():
         place = os.path.normpath(inside)
         if not place.startswith("/") or place == "/":
-            raise UsageError(f"host: files: {inside!r} is no absolute path in the guest", "write /path/in/the/guest")
+            raise UsageError(f"host: files: {inside!r} is no path in the guest", "write it as /path/to/file")
         if not os.access(outside, os.R_OK):
-            raise UsageError(f"host: files: {inside}: {os.fspath(outside)!r} does not exist or cannot be read")
-        for path in [outside, *_walk(outside)]:
-            relative = os.path.normpath(os.path.join(place, os.path.relpath(path, outside)))
-            tree[_merged(relative.lstrip("/"))] = _entry(path if path != outside else outside.resolve())
+            raise UsageError(f"host: files: {inside}: {outside} does not exist or cannot be read")
+        tree[_merged(place.lstrip("/"))] = _entry(outside.resolve())
+        for path in _walk(outside):
+            tree[_merged(os.path.join(place, path.relative_to(outside)).lstrip("/"))] = _entry(path)
     return tree
 
 
-def compose(kernel: host_kernel.HostKernel, packages: Iterable[Path], added: Tree) -> Tree:
+def compose(kernel: HostKernel, packages: Iterable[Path], added: Tree) -> Tree:
     """The whole tree: unpacked packages, our own files, modules, and what is added; later ones win."""
     tree: Tree = {link: cpio.symbolic_link(f"usr/{link}") for link in _MERGED_INTO_USR}
     tree |= {path: cpio.folder(mode) for path, mode in _FOLDERS.items()}
     for package in packages:
-        tree |= {path: entry for path, entry in of_folder(package).items() if not path.startswith(_LEFT_OUT)}
-    rootfs = {path: entry for path, entry in own_sources().items() if path.startswith("rootfs/")}
-    tree |= {path.removeprefix("rootfs/"): entry for path, entry in rootfs.items()}
+        tree |= _of_package(package)
+    for path, entry in own_sources().items():
+        if path.startswith("rootfs/"):
+            tree[path.removeprefix("rootfs/")] = entry
     tree["init"] = cpio.regular_file(_compile_init(), 0o755)
     tree |= added
-    tree |= _modules(kernel, tree)
+    tree |= _modules(kernel, added)
     return _busybox_applets(tree) | tree
 
 
-def _modules(kernel: host_kernel.HostKernel, tree: Tree) -> Tree:
-    """The modules to load at boot and their list: Debian's that we need, then every other in /lib/modules."""
-    others = {path: tree[path].data for path in sorted(tree) if path.startswith("usr/lib/modules/") and _is_module(path)}
-    needed = [name for module in others.values() for name in host_kernel.module_dependencies(module)]
-    ours = {host_kernel.module_name(path) for path in others}
-    debians = host_kernel.modules_in_load_order(kernel, [*_BOOT_MODULES, *(n for n in needed if n not in ours)])
+def _of_package(root: Path) -> Tree:
+    """What a package holds, moved to where Debian 12 has it, without what no test node reads."""
+    entries = ((_merged(os.fspath(path.relative_to(root))), path) for path in _walk(root))
+    return {
+        place: _entry(path)
+        for place, path in entries
+        if place not in _MERGED_INTO_USR and not place.startswith(_LEFT_OUT)
+    }
+
+
+def _modules(kernel: HostKernel, added: Tree) -> Tree:
+    """Debian's modules that the host needs, and /etc/modules: those, then the added ones, in load order."""
+    # Imported here: it takes longer than to find out that everything is built.
+    from orchestrator import kernel_module
+
+    others = {path: added[path].data for path in sorted(added) if path.endswith(".ko")}
+    names = {kernel_module.name_of(path) for path in others}
+    needed = (name for module in others.values() for name in kernel_module.dependencies(module))
+    files = {kernel_module.name_of(path.name): path for path in kernel.modules.rglob("*.ko")}
+    wanted = [*_BOOT_MODULES, *(name for name in needed if name not in names)]
+    debians = kernel_module.in_load_order(files, wanted)
+    magic = kernel_module.vermagic(next(iter(debians.values())))
     for path, module in others.items():
-        _require_same_kernel(path, module, next(iter(debians.values())))
-    paths = {f"usr/lib/modules/{kernel.release}/{name}.ko": module for name, module in debians.items()}
-    listed = "".join(f"/{path}\n" for path in [*paths, *others])
-    loaded = {path: cpio.regular_file(module) for path, module in paths.items()}
-    return loaded | {"etc/modules": cpio.regular_file(listed.encode())}
-
-
-def _is_module(path: str) -> bool:
-    return path.endswith(".ko")
-
-
-def _require_same_kernel(path: str, module: bytes, reference: bytes) -> None:
-    built_for, wanted = host_kernel.module_vermagic(module), host_kernel.module_vermagic(reference)
-    if built_for != wanted:
-        raise EnvironmentFault(
-            f"the kernel module {path} was built for {built_for!r}; the host runs {wanted!r}", "build it again: make clean"
-        )
+        if kernel_module.vermagic(module) != magic:
+            built_for = kernel_module.vermagic(module)
+            raise UsageError(
+                f"the host runs Linux {magic!r}, but the module /{path} was built for {built_for!r}"
+            )
+    tree = {f"usr/lib/modules/{name}.ko": cpio.regular_file(module) for name, module in debians.items()}
+    listed = "".join(f"/{path}\n" for path in [*tree, *others])
+    return tree | {"etc/modules": cpio.regular_file(listed.encode())}
 
 
 def _compile_init() -> bytes:
     sources = sorted(os.fspath(path) for path in (_SOURCES / "init").glob("*.c"))
+    hint = "sudo apt-get install gcc libc6-dev"
     with tempfile.TemporaryDirectory() as scratch:
         program = Path(scratch) / "init"
         command = ["gcc", *_INIT_FLAGS, "-o", os.fspath(program), *sources]
         try:
-            done = subprocess.run(command, capture_output=True, text=True)
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
         except FileNotFoundError:
-            raise EnvironmentFault("gcc is not on this computer", "sudo apt-get install gcc libc6-dev") from None
+            raise EnvironmentFault("gcc is not on this computer", hint) from None
         if done.returncode:
-            raise EnvironmentFault(f"init does not compile:\n{done.stderr}", "sudo apt-get install gcc libc6-dev")
+            raise EnvironmentFault(f"the host's init does not compile:\n{done.stderr.strip()}", hint)
         return program.read_bytes()
 
 
 def _busybox_applets(tree: Tree) -> Tree:
-    """A link for each applet of busybox, except where a real program of that name is in any program folder."""
+    """A link for each applet of busybox, except where any program folder has a real program of that name."""
     taken = {path.rpartition("/")[2] for path in tree if path.startswith(_PROGRAM_FOLDERS)}
     with tempfile.TemporaryDirectory() as scratch:
         busybox = Path(scratch) / "busybox"
         busybox.write_bytes(tree["usr/bin/busybox"].data)
         busybox.chmod(0o755)
-        listed = subprocess.run([busybox, "--list-full"], capture_output=True, text=True, check=True).stdout.split()
-    applets = (_merged(path) for path in listed)
-    return {path: cpio.symbolic_link("/bin/busybox") for path in applets if path.rpartition("/")[2] not in taken}
+        listed = subprocess.run([busybox, "--list-full"], capture_output=True, text=True, check=True).stdout
+    applets = (_merged(path) for path in listed.split())
+    return {
+        path: cpio.symbolic_link("/usr/bin/busybox")
+        for path in applets
+        if path.startswith(_PROGRAM_FOLDERS) and path.rpartition("/")[2] not in taken
+    }
 
 
 def _merged(path: str) -> str:
@@ -158,11 +179,11 @@ def _entry(path: Path) -> cpio.Entry:
         return cpio.folder(stat.S_IMODE(mode))
     if stat.S_ISREG(mode):
         return cpio.regular_file(path.read_bytes(), stat.S_IMODE(mode))
-    raise UsageError(f"{os.fspath(path)!r} is no file, folder or link, and cannot be in the host image")
+    raise UsageError(f"{path} is no file, folder or link, and cannot be in the host's image")
 
 
 def _normal(entry: cpio.Entry) -> cpio.Entry:
-    """A file of the repository, whose mode depends on the umask of who cloned it but for its execute bit."""
+    """A file of this repository: git keeps its execute bit; who cloned it, by their umask, the rest."""
     if stat.S_ISDIR(entry.mode):
         return cpio.folder()
     return cpio.regular_file(entry.data, 0o755 if entry.mode & stat.S_IXUSR else 0o644)

@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """The host partition's image: kernel and initramfs, built once per content and used by every run.
 
-The initramfs is put together from Debian packages, the init of `images/init`, the files of `images/rootfs`
-and of `build/host-root` (where the build of `guest-kernels/linux` installs), and what a spec adds. Equal
-inputs give equal bytes. Keys are no part of it: each run puts its own into a small archive behind it.
+The initramfs is put together from Debian packages, the init of `images/init`, the files of `images/rootfs`,
+what `guest-kernels/linux` makes, and what a spec adds. Equal inputs give equal bytes. Keys are no part of it:
+each run puts its own into a small archive behind it, which is how Linux takes more than one.
 """
 
+import fcntl
 import hashlib
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator import cpio, debian, host_kernel, host_tree, ssh_keys
+from orchestrator import cpio, debian, host_kernel, host_programs, host_tree, ssh_keys
 
 # Counted up when the code makes another image from the same inputs.
 _RECIPE = 1
@@ -21,20 +23,11 @@ _BASE_PACKAGES = ("busybox-static", "dropbear-bin")
 
 @dataclass(frozen=True, slots=True)
 class HostImage:
-    """What QEMU starts in the host partition. `kernel` is a vmlinux with a PVH entry point; gdb reads it too."""
+    """What QEMU starts in the host partition. `kernel` is a vmlinux with a PVH note; gdb reads it too."""
 
     kernel: Path
     initramfs: Path
     kernel_version: str
-
-
-@dataclass(frozen=True, slots=True)
-class RunImage:
-    """What one run adds: its initramfs, the private key to log in with, and the key to know the host by."""
-
-    initramfs: Path
-    user_key: Path
-    known_hosts: Path
 
 
 def ensure_host_image(
@@ -47,32 +40,31 @@ def ensure_host_image(
     Raises UsageError for an unknown package or a file that cannot be added, EnvironmentFault if a download
     or a compiler is missing; nothing half-made is left.
     """
-    kernel = host_kernel.ensure_host_kernel(build, progress)
-    pool = debian.Pool(build / "debian")
-    userland = _ensure_selection(pool, packages, progress)
-    added = host_tree.of_folder(build / "host-root") | host_tree.of_files(files)
-    folder = build / "host" / _content_key(kernel, userland, added)
-    initramfs = folder / "initramfs.cpio"
-    if not initramfs.exists():
-        debian.download(pool, userland, progress)
-        progress(f"building the host image (Linux {kernel.release}, {len(userland)} Debian packages)")
-        unpacked = [debian.unpack(pool, package) for package in userland]
-        tree = host_tree.compose(kernel, unpacked, added)
-        debian.write_atomically(initramfs, cpio.archive(tree))
-    return HostImage(kernel.vmlinux, initramfs, kernel.release)
+    with _one_at_a_time(build, progress):
+        kernel = host_kernel.ensure_host_kernel(build, progress)
+        programs = host_programs.ensure_host_programs(build, kernel, progress)
+        userland = _ensure_selection(build, packages, progress)
+        added = host_tree.of_programs(programs) | host_tree.of_files(files)
+        initramfs = build / "host" / _content_key(kernel, userland, added) / "initramfs.cpio"
+        if not initramfs.exists():
+            pool = debian.Pool(build / "debian")
+            debian.download(pool, userland, progress)
+            progress(f"building the host's image from {len(userland)} Debian packages")
+            unpacked = [debian.unpack(pool, package) for package in userland]
+            tree = host_tree.compose(kernel, unpacked, added)
+            debian.write_atomically(initramfs, cpio.archive(tree))
+        return HostImage(kernel.vmlinux, initramfs, kernel.release)
 
 
-def write_run_image(image: HostImage, run_folder: Path) -> RunImage:
-    """Writes `initramfs.cpio`, `ssh_key` (0600) and `known_hosts` of one run, with fresh keys, into its folder."""
+def write_run_initramfs(image: HostImage, initramfs: Path, user_key: Path, known_hosts: Path) -> None:
+    """Writes a run's initramfs with fresh keys, the user's private one (0600), and the host's public one."""
     keys = ssh_keys.generate()
-    run = RunImage(run_folder / "initramfs.cpio", run_folder / "ssh_key", run_folder / "known_hosts")
-    ssh_keys.write_private(run.user_key, keys.user_private)
-    # The port is QEMU's choice and not known yet.
-    run.known_hosts.write_text(f"* {keys.host_public}\n")
-    shutil.copyfile(image.initramfs, run.initramfs)
-    with run.initramfs.open("ab") as archive:
+    ssh_keys.write_private(user_key, keys.user_private)
+    # For every address: QEMU will choose the port.
+    known_hosts.write_text(f"* {keys.host_public}\n")
+    shutil.copyfile(image.initramfs, initramfs)
+    with initramfs.open("ab") as archive:
         archive.write(cpio.archive(_tree_of_keys(keys)))
-    return run
 
 
 def _tree_of_keys(keys: ssh_keys.RunKeys) -> dict[str, cpio.Entry]:
@@ -84,17 +76,26 @@ def _tree_of_keys(keys: ssh_keys.RunKeys) -> dict[str, cpio.Entry]:
     }
 
 
+@contextmanager
+def _one_at_a_time(build: Path, progress: debian.Progress) -> Iterator[None]:
+    """Only one process makes something in `build`; the kernel lets the next one in if this one dies."""
+    build.mkdir(parents=True, exist_ok=True)
+    with (build / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            progress(f"waiting for another build in {build}")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def _ensure_selection(
-    pool: debian.Pool, packages: Sequence[str], progress: debian.Progress
+    build: Path, packages: Sequence[str], progress: debian.Progress
 ) -> tuple[debian.Package, ...]:
+    pool = debian.Pool(build / "debian")
     wanted = sorted({*_BASE_PACKAGES, *packages})
     name = "host-" + hashlib.sha256("\n".join(wanted).encode()).hexdigest()[:16]
-    selected = debian.read_selection(pool, name)
-    if selected is None:
-        progress(f"choosing the Debian packages for {', '.join(wanted)}")
-        selected = debian.select_with_dependencies(pool, wanted)
-        debian.write_selection(pool, name, selected)
-    return selected
+    return debian.selected(pool, name, lambda: debian.select_with_dependencies(pool, wanted), progress)
 
 
 def _content_key(
@@ -103,7 +104,6 @@ def _content_key(
     digest = hashlib.sha256(f"{_RECIPE} {kernel.release} {kernel.package_version}".encode())
     for package in userland:
         digest.update(f"\n{package.archive}".encode())
-    for path, entry in sorted((host_tree.own_sources() | dict(added)).items()):
-        digest.update(f"\n{path} {entry.mode:o} {len(entry.data)}\n".encode())
-        digest.update(entry.data)
+    for path, entry in [*sorted(host_tree.own_sources().items()), *sorted(added.items())]:
+        digest.update(f"\n{path} {entry.mode:o} {len(entry.data)}\n".encode() + entry.data)
     return digest.hexdigest()[:32]

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The two key pairs of a run: the host's, which dropbear shows, and the user's, which it lets in as root."""
 
+import base64
 import os
 import struct
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 _ALGORITHM = b"ssh-ed25519"
 
@@ -23,6 +25,10 @@ class RunKeys:
 
 
 def generate() -> RunKeys:
+    # Imported here: it takes longer than to generate the keys, and most commands need none.
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
     host, user = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
     return RunKeys(
         host_private=_dropbear_format(host),
@@ -41,14 +47,14 @@ def write_private(path: Path, key: bytes) -> None:
         file.write(key)
 
 
-def _public_line(key: Ed25519PrivateKey) -> str:
-    return (
-        key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH).decode()
-    )
+def _public_line(key: "Ed25519PrivateKey") -> str:
+    """RFC 8709, 4: two SSH strings in base64."""
+    blob = _ssh_string(_ALGORITHM) + _ssh_string(key.public_key().public_bytes_raw())
+    return f"{_ALGORITHM.decode()} {base64.b64encode(blob).decode()}"
 
 
-def _dropbear_format(key: Ed25519PrivateKey) -> bytes:
-    """dropbear, ed25519.c, buf_put_ed25519_priv_key: two SSH strings, the name and private then public key."""
+def _dropbear_format(key: "Ed25519PrivateKey") -> bytes:
+    """dropbear, ed25519.c, buf_put_ed25519_priv_key: two SSH strings, the name and both keys as one."""
     private = key.private_bytes_raw()
     return _ssh_string(_ALGORITHM) + _ssh_string(private + key.public_key().public_bytes_raw())
 
