@@ -8,8 +8,6 @@
 #include <lwk/errno.h>
 #include <lwk/ikc.h>
 #include <lwk/ikc_peer.h>
-#include <lwk/ivshmem.h>
-#include <lwk/log.h>
 #include <lwk/time.h>
 #include <lwk/work.h>
 
@@ -97,21 +95,16 @@ int ikc_send_message(uint32_t peer_id, uint16_t from_port, uint16_t to_port, con
 {
 	struct ikc_message message = { .length = length, .to_port = to_port, .from_port = from_port };
 	struct ikc_peer *peer = find_peer(peer_id);
-	bool ring = false;
 	uint64_t flags;
+	bool ring;
 	int err;
 
 	if (!peer)
 		return -ENXIO;
 	flags = spin_lock(&peer->lock);
 	err = is_served(peer) ? send(peer, &message, payload) : -ENOTCONN;
-	if (!err && ikc_receiver_sleeps(&peer->link.senders[IKC_RING_DATA])) {
-		ikc_count(&peer->link.own->counters.doorbells, 1);
-		ring = true;
-	}
-	spin_unlock(&peer->lock, flags);
-	if (ring)
-		ivshmem_ring(peer_id, IKC_VECTOR_DATA);
+	ring = !err && ikc_receiver_sleeps(&peer->link.senders[IKC_RING_DATA]);
+	ikc_peer_unlock(peer, flags, ring, IKC_VECTOR_DATA);
 	return err;
 }
 
@@ -171,25 +164,35 @@ static void serve_life(struct ikc_peer *peer)
 		tell_listeners(peer->id, true);
 }
 
-static void serve_room(struct ikc_peer *peer)
+/* True if somebody waited for room and there is some. Under the lock. */
+static bool find_room(struct ikc_peer *peer)
 {
 	struct ikc_sender *sender = &peer->link.senders[IKC_RING_DATA];
-	uint64_t flags = spin_lock(&peer->lock);
-	bool there_is = false;
+	int room = ikc_sender_room(sender);
 
-	if (is_served(peer) && peer->sender_waits) {
-		there_is = ikc_sender_room(sender) >= (int)peer->room_wanted;
-		if (there_is) {
-			peer->sender_waits = false;
-			ikc_sender_wait(sender, false);
-		}
-	}
+	if (room < 0)
+		ikc_peer_fault(peer, IKC_RESET_BAD_TAIL);
+	if (room < (int)peer->room_wanted)
+		return false;
+	peer->sender_waits = false;
+	ikc_sender_wait(sender, false);
+	return true;
+}
+
+/* False while something waits for room. */
+static bool serve_room(struct ikc_peer *peer)
+{
+	uint64_t flags = spin_lock(&peer->lock);
+	bool waits = is_served(peer) && peer->sender_waits;
+	bool found = waits && find_room(peer);
+
 	spin_unlock(&peer->lock, flags);
-	if (!there_is)
-		return;
+	if (!found)
+		return !waits;
 	for (struct ikc_listener *listener = listeners; listener; listener = listener->next)
 		if (listener->room)
 			listener->room(peer->id);
+	return true;
 }
 
 static void refuse(struct ikc_peer *peer, const struct ikc_message *message)
@@ -202,9 +205,7 @@ static void refuse(struct ikc_peer *peer, const struct ikc_message *message)
 		ikc_count(&peer->link.own->counters.refused, 1);
 		ring = ikc_peer_send_control(peer, IKC_CONTROL_REFUSED, &refusal, sizeof(refusal));
 	}
-	spin_unlock(&peer->lock, flags);
-	if (ring)
-		ivshmem_ring(peer->id, IKC_VECTOR_CONTROL);
+	ikc_peer_unlock(peer, flags, ring, IKC_VECTOR_CONTROL);
 }
 
 /* Gives the message in `peer` to its listener; false if that cannot take it yet. */
@@ -250,21 +251,18 @@ static void ring_for_room(struct ikc_peer *peer)
 	uint64_t flags = spin_lock(&peer->lock);
 	bool ring = is_served(peer) && ikc_sender_sleeps(&peer->link.receivers[IKC_RING_DATA]);
 
-	if (ring)
-		ikc_count(&peer->link.own->counters.doorbells, 1);
-	spin_unlock(&peer->lock, flags);
-	if (ring)
-		ivshmem_ring(peer->id, IKC_VECTOR_DATA);
+	ikc_peer_unlock(peer, flags, ring, IKC_VECTOR_DATA);
 }
 
 /* One turn of one peer. True if it took anything. */
 static bool serve(struct ikc_peer *peer)
 {
 	int taken = 0;
+	bool room;
 
 	serve_life(peer);
-	serve_room(peer);
-	if (peer->holds && !deliver(peer))
+	room = serve_room(peer);
+	if (peer->holds && (!room || !deliver(peer)))
 		return false;
 	while (taken < BATCH && take(peer)) {
 		taken++;

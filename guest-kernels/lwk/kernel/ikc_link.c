@@ -44,6 +44,15 @@ bool ikc_peer_may_log(struct ikc_peer *peer)
 	return ++peer->log_lines <= LOG_LINES_MAX;
 }
 
+void ikc_peer_unlock(struct ikc_peer *peer, uint64_t flags, bool ring, enum ikc_vector vector)
+{
+	if (ring)
+		ikc_count(&peer->link.own->counters.doorbells, 1);
+	spin_unlock(&peer->lock, flags);
+	if (ring)
+		ivshmem_ring(peer->id, vector);
+}
+
 /* A life of the link ended, and with it our flags in its rings. */
 static void began_anew(struct ikc_peer *peer)
 {
@@ -149,11 +158,7 @@ static void look(struct ikc_peer *peer)
 
 	if (peer->link.state == IKC_LINK_RUN)
 		ring |= drain_control(peer);
-	if (ring)
-		ikc_count(&peer->link.own->counters.doorbells, 1);
-	spin_unlock(&peer->lock, flags);
-	if (ring)
-		ivshmem_ring(peer->id, IKC_VECTOR_CONTROL);
+	ikc_peer_unlock(peer, flags, ring, IKC_VECTOR_CONTROL);
 	if (changed)
 		ikc_data_look_soon();
 }

@@ -27,6 +27,8 @@ static uint64_t free_pages(void)
 
 static const char *test_rules(unsigned int node)
 {
+	if (!page_node_usage(node).total_pages)
+		return NULL; /* a node of CPUs only */
 	for (unsigned int order = 0; order <= PAGE_ORDER_2M; order++) {
 		paddr_t block = page_alloc(order, node, PAGE_EXACT_NODE | PAGE_ZERO);
 		uint64_t words = (PAGE_SIZE << order) / 8;

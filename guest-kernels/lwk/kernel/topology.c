@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* CPUs, memory and NUMA nodes out of MADT, SRAT, SLIT and HMAT (ACPI 6.4, sections 5.2.12, .16, .17, .27). */
+/* CPUs, memory and NUMA nodes out of MADT and SRAT (ACPI 6.4, sections 5.2.12 and 5.2.16). */
 #include <arch/cpu_topology.h>
 #include <lwk/acpi.h>
 #include <lwk/log.h>
@@ -7,10 +7,6 @@
 #include <lwk/platform.h>
 #include <lwk/string.h>
 #include <lwk/topology.h>
-
-#define NO_NODE UINT32_MAX
-#define LOCAL_DISTANCE 10
-#define REMOTE_DISTANCE 20
 
 struct topology topology;
 
@@ -81,12 +77,6 @@ struct srat_local_x2apic {
 	uint32_t reserved2;
 } __attribute__((packed));
 
-struct slit {
-	struct acpi_table header;
-	uint64_t count;
-	uint8_t distances[];
-} __attribute__((packed));
-
 static void add_cpu(uint32_t apic_id, uint32_t flags)
 {
 	struct topology_cpu *cpu = &topology.cpus[topology.cpu_count];
@@ -144,12 +134,12 @@ static void read_madt(void)
 	move_boot_cpu_first();
 }
 
-static uint32_t node_of_domain(uint32_t domain)
+uint32_t topology_node_of(uint32_t domain)
 {
 	for (uint32_t node = 0; node < topology.node_count; node++)
 		if (topology.proximity_domain[node] == domain)
 			return node;
-	return NO_NODE;
+	return TOPOLOGY_NO_NODE;
 }
 
 /* Keeps them ascending, so that node ids are in the order of the firmware's. */
@@ -157,7 +147,7 @@ static void add_domain(uint32_t domain)
 {
 	uint32_t at = topology.node_count;
 
-	if (node_of_domain(domain) != NO_NODE)
+	if (topology_node_of(domain) != TOPOLOGY_NO_NODE)
 		return;
 	if (at == MAX_NODES)
 		panic("SRAT: more than %u NUMA nodes", MAX_NODES);
@@ -229,12 +219,12 @@ static void note_memory_domain(uint32_t domain, const struct srat_memory *memory
 
 static void assign_cpu(uint32_t domain, uint32_t apic_id)
 {
-	cpu_with(apic_id)->node = node_of_domain(domain);
+	cpu_with(apic_id)->node = topology_node_of(domain);
 }
 
 static void assign_memory(uint32_t domain, const struct srat_memory *memory)
 {
-	place_memory(memory, node_of_domain(domain));
+	place_memory(memory, topology_node_of(domain));
 }
 
 static void make_one_node(void)
@@ -261,109 +251,6 @@ static void read_srat(void)
 	walk_srat(srat, assign_cpu, assign_memory);
 }
 
-static void read_slit(void)
-{
-	const struct slit *slit = (const void *)acpi_find("SLIT");
-	uint64_t count = 0;
-
-	if (slit && slit->header.length >= sizeof(*slit) &&
-	    slit->count <= 0xffff && slit->header.length >= sizeof(*slit) + slit->count * slit->count)
-		count = slit->count;
-	for (uint32_t from = 0; from < topology.node_count; from++) {
-		for (uint32_t to = 0; to < topology.node_count; to++) {
-			uint32_t row = topology.proximity_domain[from], column = topology.proximity_domain[to];
-
-			if (row < count && column < count)
-				topology.distance[from][to] = slit->distances[row * count + column];
-			else
-				topology.distance[from][to] = from == to ? LOCAL_DISTANCE : REMOTE_DISTANCE;
-		}
-	}
-}
-
-#define HMAT_ENTRIES 40
-#define HMAT_LATENCY_BANDWIDTH 1
-#define HMAT_HIERARCHY 0x0f /* of the flags; 0: memory itself, not a cache in front of it */
-#define HMAT_UNREACHABLE 0xffff
-
-enum hmat_data { HMAT_ACCESS_LATENCY, HMAT_READ_LATENCY, HMAT_WRITE_LATENCY,
-		 HMAT_ACCESS_BANDWIDTH, HMAT_READ_BANDWIDTH, HMAT_WRITE_BANDWIDTH };
-
-struct hmat_entry {
-	uint16_t type;
-	uint16_t reserved;
-	uint32_t length;
-} __attribute__((packed));
-
-/* Behind it: initiators' domains, targets' domains, and a matrix of 16-bit entries, initiators by targets. */
-struct hmat_matrix {
-	struct hmat_entry entry;
-	uint8_t flags;
-	uint8_t data_type;
-	uint16_t reserved1;
-	uint32_t initiator_count;
-	uint32_t target_count;
-	uint32_t reserved2;
-	uint64_t base_unit; /* picoseconds (revision 1: nanoseconds), or MB/s */
-	uint32_t domains[];
-} __attribute__((packed));
-
-static void set_matrix(const struct hmat_matrix *matrix, uint32_t (*values)[MAX_NODES], uint64_t divisor)
-{
-	const uint32_t *targets = matrix->domains + matrix->initiator_count;
-	const uint16_t *entries = (const void *)(targets + matrix->target_count);
-
-	for (uint32_t i = 0; i < matrix->initiator_count; i++) {
-		uint32_t from = node_of_domain(matrix->domains[i]);
-
-		for (uint32_t t = 0; t < matrix->target_count; t++) {
-			uint32_t to = node_of_domain(targets[t]);
-			uint16_t value = entries[i * matrix->target_count + t];
-
-			if (from != NO_NODE && to != NO_NODE && value != HMAT_UNREACHABLE)
-				values[from][to] = value * matrix->base_unit / divisor;
-		}
-	}
-}
-
-static void read_matrix(const struct hmat_matrix *matrix, unsigned int revision)
-{
-	uint64_t i = matrix->initiator_count, t = matrix->target_count;
-
-	if (i > 0xffff || t > 0xffff || matrix->entry.length < sizeof(*matrix) + 4 * (i + t) + 2 * i * t ||
-	    matrix->flags & HMAT_HIERARCHY)
-		return;
-	switch (matrix->data_type) {
-	case HMAT_ACCESS_LATENCY:
-	case HMAT_READ_LATENCY:
-		set_matrix(matrix, topology.read_latency_ns, revision >= 2 ? 1000 : 1);
-		break;
-	case HMAT_ACCESS_BANDWIDTH:
-	case HMAT_READ_BANDWIDTH:
-		set_matrix(matrix, topology.read_bandwidth_mibps, 1);
-		break;
-	default: /* writes are not reported */
-		break;
-	}
-}
-
-static void read_hmat(void)
-{
-	const struct acpi_table *hmat = acpi_find("HMAT");
-	const char *at = (const char *)hmat + HMAT_ENTRIES;
-	const char *end = hmat ? (const char *)hmat + hmat->length : NULL;
-
-	while (hmat && at + sizeof(struct hmat_entry) <= end) {
-		const struct hmat_entry *entry = (const void *)at;
-
-		if (entry->length < sizeof(*entry) || entry->length > (size_t)(end - at))
-			break;
-		if (entry->type == HMAT_LATENCY_BANDWIDTH && entry->length >= sizeof(struct hmat_matrix))
-			read_matrix((const void *)entry, hmat->revision);
-		at += entry->length;
-	}
-}
-
 uint64_t topology_node_memory(unsigned int node)
 {
 	uint64_t size = 0;
@@ -374,11 +261,33 @@ uint64_t topology_node_memory(unsigned int node)
 	return size;
 }
 
+/* With loglevel=debug: all that there is to compare with what the machine was asked to be. */
+static void log_details(void)
+{
+	for (unsigned int i = 0; i < topology.cpu_count; i++) {
+		const struct topology_cpu *cpu = &topology.cpus[i];
+
+		log_debug("topology: CPU %u: APIC id %u, node %u, package %u, core %u, thread %u", i,
+			  cpu->apic_id, cpu->node, cpu->package, cpu->core, cpu->thread);
+	}
+	for (unsigned int i = 0; i < topology.memory_count; i++) {
+		const struct topology_memory *memory = &topology.memory[i];
+
+		log_debug("topology: memory 0x%lx-0x%lx: node %u", memory->base, memory->base + memory->size,
+			  memory->node);
+	}
+	for (unsigned int from = 0; from < topology.node_count; from++)
+		for (unsigned int to = 0; to < topology.node_count; to++)
+			log_debug("topology: node %u to %u: distance %u, latency %u ns, bandwidth %u MiB/s", from,
+				  to, topology.distance[from][to], topology.read_latency_ns[from][to],
+				  topology.read_bandwidth_mibps[from][to]);
+}
+
 void topology_init(void)
 {
 	read_madt();
 	read_srat();
-	read_slit();
-	read_hmat();
+	topology_distance_init();
 	log_info("topology: %u CPUs, %u nodes", topology.cpu_count, topology.node_count);
+	log_details();
 }

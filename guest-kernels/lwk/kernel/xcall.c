@@ -80,7 +80,7 @@ void xcall_one(unsigned int cpu_id, xcall_fn fn, void *arg)
 
 void xcall_all(xcall_fn fn, void *arg)
 {
-	uint32_t pending = cpu_online_count();
+	uint32_t pending = 1; /* this one */
 
 	ASSERT(interrupts_enabled());
 	while (__atomic_exchange_n(&all_busy, true, __ATOMIC_ACQUIRE))
@@ -90,6 +90,7 @@ void xcall_all(xcall_fn fn, void *arg)
 
 		if (cpu == this_cpu() || !cpu->online)
 			continue;
+		__atomic_add_fetch(&pending, 1, __ATOMIC_RELAXED);
 		cpu->xcall = (struct xcall){ NULL, fn, arg, &pending };
 		push(cpu, &cpu->xcall);
 		xcall_wake(id);

@@ -26,6 +26,7 @@
 #define CR0_WP (1 << 16)
 #define CR0_PG (1 << 31)
 #define CR4_PAE (1 << 5)
+#define CR4_MCE (1 << 6)
 #define CR4_PGE (1 << 7)
 #define MSR_EFER 0xc0000080
 #define EFER_LME (1 << 8)
@@ -59,7 +60,7 @@ enter_long_mode:
 	movl %eax, %fs
 	movl %eax, %gs
 
-	movl $(CR4_PAE | CR4_PGE), %eax
+	movl $(CR4_PAE | CR4_MCE | CR4_PGE), %eax
 	movl %eax, %cr4
 	movl $PHYSICAL(boot_pml4), %eax
 	movl %eax, %cr3

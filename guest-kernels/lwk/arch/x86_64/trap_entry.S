@@ -11,14 +11,22 @@
 	.balign 16
 	.globl trap_vectors
 trap_vectors:
-	.set vector, 0
-	.rept 256
+	.macro trap_vector number, has_error_code
 	.balign TRAP_VECTOR_SIZE
-	.if !(vector < 32 && (TRAPS_WITH_ERROR_CODE >> vector) & 1)
+	.if !(\has_error_code)
 	pushq $0
 	.endif
-	pushq $vector
+	pushq $\number
 	jmp trap_common
+	.endm
+
+	.set vector, 0
+	.rept 32
+	trap_vector vector, (TRAPS_WITH_ERROR_CODE >> vector) & 1
+	.set vector, vector + 1
+	.endr
+	.rept 256 - 32
+	trap_vector vector, 0
 	.set vector, vector + 1
 	.endr
 

@@ -10,6 +10,7 @@
 #define PM_TIMER_HZ 3579545ull
 #define PM_TIMER_MASK 0xffffff
 #define CALIBRATION_TICKS (PM_TIMER_HZ * 3 / 1000) /* 3 ms: one tick more or less is 0.01 % */
+#define CALIBRATION_TSC_MAX (1ull << 35) /* 3 s at 10 GHz; 3 ms have gone by long before */
 
 static uint64_t origin;
 static uint64_t frequency;
@@ -62,6 +63,8 @@ static uint64_t frequency_by_pm_timer(void)
 	start = read_pm_timer(&start_tsc);
 	do {
 		ticks = (read_pm_timer(&end_tsc) - start) & PM_TIMER_MASK;
+		if (end_tsc - start_tsc > CALIBRATION_TSC_MAX)
+			panic("the PM timer at port 0x%x stands still", platform.pm_timer_port);
 	} while (ticks < CALIBRATION_TICKS);
 	return (end_tsc - start_tsc) * PM_TIMER_HZ / ticks;
 }

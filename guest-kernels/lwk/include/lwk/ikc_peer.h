@@ -54,6 +54,9 @@ void ikc_links_look_soon(void);
 /* Sends on the control ring, or drops it when that is full. Under the lock; true if the peer is to be rung. */
 bool ikc_peer_send_control(struct ikc_peer *peer, enum ikc_control type, const void *payload, uint32_t length);
 
+/* Ends what spin_lock(&peer->lock) began; then rings the peer, if `ring`. */
+void ikc_peer_unlock(struct ikc_peer *peer, uint64_t flags, bool ring, enum ikc_vector vector);
+
 /* True while the peer has not used up its lines of this second; writes what was left out of the last one. */
 bool ikc_peer_may_log(struct ikc_peer *peer);
 

@@ -8,6 +8,7 @@
 
 #define MAX_NODES 64
 #define MAX_MEMORY_RANGES 128
+#define TOPOLOGY_NO_NODE UINT32_MAX
 
 struct topology_cpu {
 	uint32_t apic_id;
@@ -43,7 +44,11 @@ extern struct topology topology;
 /* Bytes of installed memory on one node. */
 uint64_t topology_node_memory(unsigned int node);
 
-/* From the ACPI tables. */
+/* The node that the firmware calls by this proximity domain, or TOPOLOGY_NO_NODE. */
+uint32_t topology_node_of(uint32_t domain);
+
+/* From the ACPI tables; the second is a part of the first. */
 void topology_init(void);
+void topology_distance_init(void);
 
 #endif
