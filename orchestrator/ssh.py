@@ -8,11 +8,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import IO, TYPE_CHECKING, Any, Self
 
+from orchestrator import terminal
 from orchestrator.errors import DeadlineError, EnclaveError
 
 if TYPE_CHECKING:
@@ -121,21 +124,20 @@ class Session:
 
     def attach(self, command: str, stdin: int, stdout: IO[bytes], stderr: IO[bytes]) -> int:
         """Runs a line of shell with these streams until it ends; returns its exit status."""
-        channel = self._open()
-        try:
+        with closing(self._open()) as channel:
             channel.exec_command(command)
-            return _ended(
-                _pump(channel, lambda: os.read(stdin, CHUNK_BYTES), _writer_to(stdout), _writer_to(stderr))
-            )
-        finally:
-            channel.close()
+            read = partial(os.read, stdin, CHUNK_BYTES)
+            return _ended(_pump(channel, read, _writer_to(stdout), _writer_to(stderr)))
 
-    def open_shell(self, term: str, columns: int, rows: int) -> "paramiko.Channel":
-        """A login shell on a terminal of its own."""
-        channel = self._open()
-        channel.get_pty(term, columns, rows)
-        channel.invoke_shell()
-        return channel
+    def shell(self, stdin: int, stdout: int) -> int:
+        """A login shell on a terminal of its own, joined to the user's; returns its exit status."""
+        with closing(self._open()) as channel:
+            channel.get_pty(os.environ.get("TERM", "vt100"), *terminal.window_size(stdout))
+            channel.invoke_shell()
+            terminal.relay(
+                channel, stdin, stdout, on_resize=lambda: channel.resize_pty(*terminal.window_size(stdout))
+            )
+            return _ended(channel.recv_exit_status())
 
     def put(self, source: Path, target: str) -> None:
         """Copies a local file to the host. The image has no SFTP server, so the bytes go through `cat`."""
