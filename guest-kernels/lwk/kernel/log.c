@@ -9,7 +9,6 @@
 #include <lwk/time.h>
 
 #define KEPT_SIZE KIB(32) /* a power of two: indices run free */
-#define PANIC_LOCK_TRIES 1000000
 
 static struct spinlock lock = SPINLOCK_INIT;
 static bool in_panic;
@@ -49,23 +48,13 @@ void log_init(void)
 
 void log_enter_panic(void)
 {
-	__atomic_store_n(&in_panic, true, __ATOMIC_RELEASE);
+	in_panic = true;
 }
 
-/* In a panic the holder may be a CPU that was stopped, or this very one: then go on without the lock. */
+/* In a panic all other CPUs are stopped, perhaps one of them with the lock, perhaps this very one had it. */
 static uint64_t log_lock(void)
 {
-	if (!__atomic_load_n(&in_panic, __ATOMIC_ACQUIRE))
-		return spin_lock(&lock);
-	for (int i = 0; i < PANIC_LOCK_TRIES; i++) {
-		uint64_t flags;
-
-		if (spin_try_lock(&lock, &flags))
-			return flags;
-		cpu_relax();
-	}
-	lock = (struct spinlock)SPINLOCK_INIT;
-	return spin_lock(&lock);
+	return in_panic ? interrupts_save() : spin_lock(&lock);
 }
 
 static void keep(const char *text, size_t length)

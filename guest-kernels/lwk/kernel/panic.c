@@ -172,9 +172,9 @@ static _Noreturn void panic_with(const struct trap_frame *frame, uint64_t rip, u
 			panic_again(format, arguments);
 		park(rip);
 	}
-	log_enter_panic();
 	vsnprintf(reason, sizeof(reason), format, arguments);
 	stop_others();
+	log_enter_panic();
 
 	tell("panic: %s", reason);
 	tell("CPU %u, node %u, in %s", self, this_cpu()->node, symbol_format(text, sizeof(text), rip));

@@ -30,7 +30,7 @@ void log_attach_sink(log_sink sink);
 /* Reads loglevel=panic|error|warn|info|debug: what is less important is dropped. */
 void log_init(void);
 
-/* From now on a lock that somebody else holds is ignored after a short wait. Called by panic only. */
+/* From now on only this CPU logs, and takes no lock. Called by panic, when all others are stopped. */
 void log_enter_panic(void);
 
 #endif
