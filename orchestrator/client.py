@@ -27,6 +27,7 @@ Json = dict[str, Any]
 OnEvent = Callable[[Json], None]
 
 LINE_MAX = 1 << 20  # bytes of one line of JSON
+OVER_DEADLINE_S = 10.0  # from the last word of a supervisor to the end of its processes
 ERRORS = {
     kind.exit_status: kind
     for kind in (EnclaveError, UsageError, EnvironmentFault, GuestError, DeadlineError, HangError)
@@ -89,9 +90,15 @@ class Client:
         """A connected stream socket: the serial console, raw, both ways. The caller closes it."""
         return self._open({"verb": "console", "partition": partition})
 
+    def report(self, partition: str) -> Json:
+        """What a kernel found of CPUs, memory and distances: `struct ikc_report`, its own numbering."""
+        return self._call({"verb": "report", "partition": partition})
+
     def down(self, on_event: OnEvent = _ignore) -> Json:
         """Ends the enclave in good order; returns how each partition ended, when all is gone."""
-        return self._call({"verb": "down"}, on_event)
+        result = self._call({"verb": "down"}, on_event)
+        self.run.wait_until_over(OVER_DEADLINE_S)
+        return result
 
     def _call(self, request: Json, on_event: OnEvent = _ignore) -> Json:
         with closing(self._send(request)) as connection, connection.makefile("rb") as lines:
@@ -100,7 +107,7 @@ class Client:
                 if "event" in answer:
                     on_event(answer["event"])
                 else:
-                    return _result(answer)
+                    return result_of(answer)
         raise self._lost(request)
 
     def _open(self, request: Json) -> socket.socket:
@@ -115,7 +122,7 @@ class Client:
                 raise self._lost(request)
             line += byte
         try:
-            _result(json.loads(line))
+            result_of(json.loads(line))
         except EnclaveError:
             connection.close()
             raise
@@ -142,7 +149,8 @@ def _not_running(run: RunFolder) -> NotRunning:
     return NotRunning(f"enclave {run.name} is not running", "`enclave up SPEC` starts one")
 
 
-def _result(answer: Json) -> Json:
+def result_of(answer: Json) -> Json:
+    """The result in an answer; raises the error that it has instead."""
     if "error" in answer:
         raise _error_from(answer["error"])
     result: Json = answer["ok"]

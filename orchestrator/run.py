@@ -11,6 +11,7 @@
         events.log               one JSON object a line: what happened, with seconds since `up`
         supervisor.log           the supervisor's own log
         status-final.json        how the run ended; absent while it lasts
+        initramfs.cpio           the host's, with the keys of this run
         id_ed25519, known_hosts  to reach the host by SSH
         control.sock             the supervisor's, for `enclave` and the pytest plugin
         qmp-<partition>.sock     QEMU's monitor, for people
@@ -25,11 +26,12 @@ import re
 import shutil
 import stat
 import struct
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from orchestrator.errors import EnvironmentFault, UsageError
+from orchestrator.errors import DeadlineError, EnvironmentFault, UsageError
 
 SOCKET_PATH_MAX = 107  # sun_path is 108 bytes with its NUL: unix(7)
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -124,6 +126,10 @@ class RunFolder:
         return self.path / "status-final.json"
 
     @property
+    def initramfs(self) -> Path:
+        return self.path / "initramfs.cpio"
+
+    @property
     def key(self) -> Path:
         return self.path / "id_ed25519"
 
@@ -169,6 +175,18 @@ class RunFolder:
             return False
         holder: int = struct.unpack_from("@h", answer)[0]
         return holder != fcntl.F_UNLCK
+
+    def wait_until_over(self, deadline_s: float) -> None:
+        """Returns when nobody holds the lock. Raises DeadlineError."""
+        deadline = time.monotonic() + deadline_s
+        while self.is_running():
+            # A lock cannot be waited for with a deadline; this lasts some milliseconds.
+            if time.monotonic() > deadline:
+                raise DeadlineError(
+                    f"the processes of enclave {self.name} did not end within {deadline_s:g} s",
+                    f"`fuser {self.lock}` shows them",
+                )
+            time.sleep(0.002)
 
     def claim(self) -> int:
         """Makes the folder, empties it, and returns the descriptor that holds its lock.

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The serial console of a partition: kept in a log, shown to viewers, and written to by them.
+
+Bytes go to viewers as they come; the log gets a stamp at the beginning of each line, with the seconds
+since `up`. A viewer that does not read is dropped: the guest and the log never wait for anybody.
+"""
+
+import asyncio
+import socket
+import time
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+
+from orchestrator.ikc import printable
+
+VIEWER_BEHIND_MAX = 1 << 18  # bytes that a viewer may leave unread
+INPUT_WAITING_MAX = 1 << 16  # bytes typed that the guest may leave unread; more is lost, as on a real line
+REPLAY = 4096  # bytes of the past that a new viewer sees first
+
+
+class Console:
+    """One partition's console for the whole run, across the lives of its QEMUs."""
+
+    def __init__(self, log: Path, started: float) -> None:
+        self._started = started
+        self._log = log.open("ab", buffering=0)
+        self._recent = bytearray()
+        self._at_line_start = True
+        self._viewers: set[asyncio.StreamWriter] = set()
+        self._guest: asyncio.StreamWriter | None = None
+
+    def __enter__(self) -> "Console":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for viewer in self._viewers:
+            viewer.close()
+        self._viewers.clear()
+        self._log.close()
+
+    @property
+    def last_line(self) -> str:
+        """The newest line that is not empty; a line without an end counts."""
+        lines = [line for line in printable(bytes(self._recent)).splitlines() if line.strip()]
+        return lines[-1].strip() if lines else ""
+
+    async def pump(self, connection: socket.socket) -> None:
+        """Reads one QEMU's end of the console until it is closed. Takes the socket over."""
+        reader, self._guest = await asyncio.open_connection(sock=connection)
+        try:
+            while data := await reader.read(1 << 16):
+                self._take(data)
+        except ConnectionResetError:
+            pass  # QEMU was killed
+        finally:
+            self._guest.transport.abort()
+            self._guest = None
+
+    def _take(self, data: bytes) -> None:
+        self._log.write(self._stamped(data))
+        self._recent += data
+        del self._recent[:-REPLAY]
+        for viewer in list(self._viewers):
+            if viewer.transport.get_write_buffer_size() > VIEWER_BEHIND_MAX:
+                self.detach(viewer)
+                viewer.transport.abort()
+            else:
+                viewer.write(data)
+
+    def _stamped(self, data: bytes) -> bytes:
+        stamp = f"[{time.monotonic() - self._started:12.6f}] ".encode()
+        lines = data.split(b"\n")
+        # What follows the last newline is the beginning of a line only once a byte of it has come.
+        stamped = [stamp + line for line in lines[1:-1]] + [stamp + lines[-1] if lines[-1] else b""]
+        first = stamp + lines[0] if self._at_line_start and data else lines[0]
+        self._at_line_start = data.endswith(b"\n")
+        return b"\n".join([first, *stamped]) if len(lines) > 1 else first
+
+    async def serve(self, reader: asyncio.StreamReader, viewer: asyncio.StreamWriter) -> None:
+        """Shows the console to a viewer, and sends the guest what it types, until it goes."""
+        viewer.write(bytes(self._recent))
+        self._viewers.add(viewer)
+        try:
+            with suppress(ConnectionError):
+                while data := await reader.read(4096):
+                    self._type(data)
+        finally:
+            self.detach(viewer)
+
+    def detach(self, viewer: asyncio.StreamWriter) -> None:
+        self._viewers.discard(viewer)
+
+    def _type(self, data: bytes) -> None:
+        guest = self._guest
+        if guest is not None and guest.transport.get_write_buffer_size() < INPUT_WAITING_MAX:
+            guest.write(data)
