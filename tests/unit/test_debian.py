@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Packages chosen and fetched through apt: what is asked when, and what its failures are told as."""
+
+from pathlib import Path
+
+import pytest
+
+from orchestrator import debian
+from orchestrator.errors import EnvironmentFault, UsageError
+from tests.unit import fake_debian
+
+
+def quiet(_: str) -> None:
+    pass
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> fake_debian.FakeDebian:
+    return fake_debian.make(tmp_path_factory.mktemp("debian"))
+
+
+@pytest.fixture
+def fake(
+    original: fake_debian.FakeDebian, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> fake_debian.FakeDebian:
+    made = fake_debian.copy(original, tmp_path / "debian")
+    monkeypatch.setenv("PATH", f"{made.programs}:/usr/bin:/bin")
+    return made
+
+
+@pytest.fixture
+def pool(tmp_path: Path) -> debian.Pool:
+    return debian.Pool(tmp_path / "pool")
+
+
+def test_dependencies_are_selected_too(fake: fake_debian.FakeDebian, pool: debian.Pool) -> None:
+    selected = debian.select_with_dependencies(pool, ["dropbear-bin"])
+    assert [package.name for package in selected] == ["dropbear-bin", "libc6"]
+    assert selected[0].version == "1-1"
+
+
+def test_epoch_in_a_file_name_is_part_of_the_version() -> None:
+    assert debian.Package("busybox-static_1%3a1.35.0-4_amd64.deb", 1).version == "1:1.35.0-4"
+
+
+def test_unknown_package_is_named_with_near_matches(fake: fake_debian.FakeDebian, pool: debian.Pool) -> None:
+    with pytest.raises(UsageError, match="'coreutil'") as caught:
+        debian.select_with_dependencies(pool, ["dropbear-bin", "coreutil"])
+    assert "coreutils" in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["--reinstall", "coreutils-", "coreutils=1-1", "core.*", ""])
+def test_what_apt_would_take_for_something_else_is_an_unknown_package(
+    fake: fake_debian.FakeDebian, pool: debian.Pool, name: str
+) -> None:
+    with pytest.raises(UsageError, match="no Debian package named"):
+        debian.select_with_dependencies(pool, [name])
+
+
+def test_no_network_is_an_environment_fault(fake: fake_debian.FakeDebian, pool: debian.Pool) -> None:
+    selected = debian.select_with_dependencies(pool, ["libc6"])
+    fake.complain("E: Failed to fetch http://nowhere/libc6.deb  Could not resolve 'nowhere'\n")
+    with pytest.raises(EnvironmentFault, match="Could not resolve") as caught:
+        debian.download(pool, selected, quiet)
+    assert "network" in caught.value.hint
+
+
+def test_old_package_lists_are_told_to_be_updated(fake: fake_debian.FakeDebian, pool: debian.Pool) -> None:
+    selected = debian.select_with_dependencies(pool, ["libc6"])
+    fake.complain("E: Failed to fetch http://nowhere/libc6.deb  404  Not Found\n")
+    with pytest.raises(EnvironmentFault) as caught:
+        debian.download(pool, selected, quiet)
+    assert "apt-get update" in caught.value.hint
+
+
+def test_no_package_lists_are_told_to_be_fetched(fake: fake_debian.FakeDebian, pool: debian.Pool) -> None:
+    for archive in fake.repository.glob("*.deb"):
+        archive.unlink()
+    with pytest.raises(EnvironmentFault) as caught:
+        debian.select_with_dependencies(pool, ["libc6"])
+    assert "apt-get update" in caught.value.hint
+
+
+def test_a_computer_without_apt_is_an_environment_fault(
+    pool: debian.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with pytest.raises(EnvironmentFault, match="apt-cache is not on this computer"):
+        debian.select_with_dependencies(pool, ["libc6"])
+
+
+def test_a_selection_is_kept(fake: fake_debian.FakeDebian, pool: debian.Pool) -> None:
+    first = debian.selected(pool, "some", lambda: debian.select_with_dependencies(pool, ["libc6"]), quiet)
+    fake.complain("E: nothing works any more")
+    assert (
+        debian.selected(pool, "some", lambda: debian.select_with_dependencies(pool, ["libc6"]), quiet)
+        == first
+    )
+
+
+def test_what_was_downloaded_is_not_fetched_again(fake: fake_debian.FakeDebian, pool: debian.Pool) -> None:
+    selected = debian.select_with_dependencies(pool, ["dropbear-bin"])
+    debian.download(pool, selected, quiet)
+    (pool.archives / selected[0].archive).unlink()
+    debian.download(pool, selected, quiet)
+    assert fake.calls()[-1] == "apt-get download dropbear-bin=1-1"
+    before = len(fake.calls())
+    debian.download(pool, selected, quiet)
+    assert len(fake.calls()) == before
+
+
+def test_a_broken_archive_leaves_no_folder(pool: debian.Pool) -> None:
+    package = debian.Package("broken_1_amd64.deb", 3)
+    pool.archives.mkdir(parents=True)
+    (pool.archives / package.archive).write_bytes(b"bad")
+    with pytest.raises(EnvironmentFault, match="dpkg-deb"):
+        debian.unpack(pool, package)
+    assert [path.name for path in pool.root.rglob("*") if path.is_dir()] == ["archives", "unpacked"]
