@@ -34,14 +34,14 @@ class Verdict:
     trials: "tuple[Trial, ...]" = ()
 
 
-def choose_accelerator(asked: str, qemu: Path, lwk: Path, build: Path) -> Verdict:
+def choose_accelerator(asked: str, qemu: Path) -> Verdict:
     """The accelerator for a run. `asked` is kvm, tcg or auto.
 
     Raises EnvironmentFault if KVM was asked for and does not work here, or if nothing works.
     """
     if asked == "tcg":
         return Verdict("tcg", "asked for")
-    trials = try_accelerators(qemu, lwk, build)
+    trials = try_accelerators(qemu)
     if asked == "kvm":
         kvm = _of("kvm", trials)
         if kvm.passed:
@@ -69,25 +69,25 @@ def decide(trials: "tuple[Trial, ...]") -> Verdict:
     )
 
 
-def try_accelerators(qemu: Path, lwk: Path, build: Path) -> "tuple[Trial, ...]":
+def try_accelerators(qemu: Path) -> "tuple[Trial, ...]":
     """A trial of each accelerator; those of an earlier call while nothing has changed."""
     key = _machine_key(qemu)
     trials = _recall(key)
     if trials is None:
-        trials = _run(qemu, lwk, build)
+        trials = _run(qemu)
         # A kernel that never passes says nothing about the computer.
         if any(trial.passed for trial in trials):
             _remember(key, trials)
     return trials
 
 
-def _run(qemu: Path, lwk: Path, build: Path) -> "tuple[Trial, ...]":
+def _run(qemu: Path) -> "tuple[Trial, ...]":
     from orchestrator.trial import Trial, run_trials
 
     if os.access(KVM_DEVICE, os.R_OK | os.W_OK):
-        return run_trials(qemu, lwk, build, ACCELERATORS)
+        return run_trials(qemu, ACCELERATORS)
     finding = f"you may not open {KVM_DEVICE}" if KVM_DEVICE.exists() else f"there is no {KVM_DEVICE}"
-    return (Trial("kvm", False, 0.0, finding), *run_trials(qemu, lwk, build, ("tcg",)))
+    return (Trial("kvm", False, 0.0, finding), *run_trials(qemu, ("tcg",)))
 
 
 def _of(name: str, trials: "Iterable[Trial]") -> "Trial":

@@ -134,7 +134,7 @@ def _exit(status: int) -> NoReturn:
 @_json
 def check(spec: Path, defines: tuple[str, ...], as_json: bool) -> None:
     """Say whether a spec can be used, and if not, why."""
-    from orchestrator.launch import load_plan
+    from orchestrator.planning import load_plan
 
     plan = load_plan(spec, defines, None)
     partitions = [each.name for each in plan.partitions]
@@ -153,7 +153,7 @@ def check(spec: Path, defines: tuple[str, ...], as_json: bool) -> None:
 def plan(spec: Path, defines: tuple[str, ...], name: str | None, accel: str, as_json: bool) -> None:
     """Show who owns which CPU and byte, and every QEMU command line. Starts nothing."""
     from orchestrator import plan_text
-    from orchestrator.launch import commands_by_hand, load_plan
+    from orchestrator.planning import commands_by_hand, load_plan
 
     resolved = load_plan(spec, defines, name)
     commands = commands_by_hand(resolved, accel)
@@ -178,11 +178,10 @@ def doctor(as_json: bool) -> None:
     from dataclasses import asdict
 
     from orchestrator.doctor import Level, examine
-    from orchestrator.launch import BUILD, LWK
 
     colours = {Level.OK: "green", Level.NOTE: "yellow", Level.FAULT: "red"}
     findings = []
-    for finding in examine(LWK, BUILD):
+    for finding in examine():
         findings.append(finding)
         if not as_json:
             level = click.style(f"{finding.level:5}", fg=colours[finding.level])
@@ -206,7 +205,7 @@ def doctor(as_json: bool) -> None:
 @_json
 def up(spec: Path, defines: tuple[str, ...], name: str | None, accel: str, as_json: bool) -> None:
     """Build what is missing, boot an enclave, and leave it running."""
-    from orchestrator.launch import launch, load_plan
+    from orchestrator.planning import load_plan
     from orchestrator.progress import Progress
 
     progress = Progress()
@@ -217,6 +216,8 @@ def up(spec: Path, defines: tuple[str, ...], name: str | None, accel: str, as_js
         status = Client.connect(run).status()
     else:
         progress.step("check", f"{spec}: {', '.join(each.name for each in plan.partitions)}")
+        from orchestrator.launch import launch
+
         with _terminated_like_interrupted():
             status = launch(plan, run, accel, progress)
     _show_status(status, as_json)

@@ -39,11 +39,11 @@ class Finding:
     cure: str = ""
 
 
-def examine(lwk: Path, build: Path) -> Iterator[Finding]:
+def examine() -> Iterator[Finding]:
     """Findings as they are made; trying the accelerators takes seconds unless it was done before."""
     checks: dict[str, Callable[[], Iterator[Finding]]] = {
         "qemu": _qemu,
-        "accelerator": lambda: _accelerators(lwk, build),
+        "accelerator": _accelerators,
         "memory": _memory,
         "hugepages": _hugepages,
         "open files": _files,
@@ -67,8 +67,8 @@ def _qemu() -> Iterator[Finding]:
         yield Finding("qemu", Level.OK, f"{told}, has every device and firmware that an enclave needs")
 
 
-def _accelerators(lwk: Path, build: Path) -> Iterator[Finding]:
-    trials = accelerator.try_accelerators(find_qemu(), lwk, build)
+def _accelerators() -> Iterator[Finding]:
+    trials = accelerator.try_accelerators(find_qemu())
     for trial in trials:
         level = Level.OK if trial.passed else Level.NOTE
         took = f" ({trial.seconds:.2f} s)" if trial.passed else ""

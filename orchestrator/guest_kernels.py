@@ -10,38 +10,38 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from orchestrator.errors import EnclaveError, EnvironmentFault
-from orchestrator.host_kernel import HostKernel
 
-SOURCES = Path(__file__).parents[1] / "guest-kernels"
+if TYPE_CHECKING:
+    from orchestrator.host_kernel import HostKernel
+
+ROOT = Path(__file__).parents[1]
+SOURCES = ROOT / "guest-kernels"
+BUILD = ROOT / "build"
+LWK = BUILD / "lwk" / "lwk.elf"
 OUTPUT_SHOWN = 20  # lines of a failed make
 
 Progress = Callable[[str], None]
 
 
-def lwk_path(build: Path) -> Path:
-    return build / "lwk" / "lwk.elf"
-
-
-def ensure_lwk(build: Path, progress: Progress) -> Path:
-    """The LWK's ELF file. Raises EnclaveError if it does not build, EnvironmentFault without make."""
-    lwk = lwk_path(build)
+def ensure_lwk(progress: Progress) -> None:
+    """Makes LWK if need be. Raises EnclaveError if it does not build, EnvironmentFault without make."""
     sources = _fingerprint("lwk", "ikc")
-    stamp = lwk.parent / "made-from"
-    if not _is_made(lwk, stamp, sources):
+    stamp = LWK.parent / "made-from"
+    if not _is_made(LWK, stamp, sources):
         progress("building the LWK")
-        _make("lwk", f"OUT={lwk.parent}")
+        _make("lwk", f"OUT={LWK.parent}")
         stamp.write_text(sources)
-    return lwk
 
 
-def ensure_linux_side(build: Path, kernel: HostKernel, progress: Progress) -> None:
+def ensure_linux_side(kernel: "HostKernel", progress: Progress) -> None:
     """ikc.ko for exactly that kernel, and ikcctl, in `build/host-root`, which goes into every host image."""
-    root = build / "host-root"
+    root = BUILD / "host-root"
     module = root / "lib" / "modules" / kernel.release / "ikc.ko"
     sources = f"{kernel.release} {kernel.package_version} {_fingerprint('linux', 'ikc')}"
-    out = build / "linux"
+    out = BUILD / "linux"
     stamp = out / "made-from"
     if _is_made(module, stamp, sources):
         return

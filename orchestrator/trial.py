@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.fabric import Fabric
+from orchestrator.guest_kernels import BUILD, LWK, ensure_lwk
 from orchestrator.ikc import Identity
 from orchestrator.ikc_layout import Layout, ensure_layout
 from orchestrator.qemu_command import accelerator_args
@@ -44,19 +45,18 @@ class _Ending:
     complaints: str
 
 
-def run_trials(qemu: Path, lwk: Path, build: Path, accelerators: Sequence[str]) -> tuple[Trial, ...]:
+def run_trials(qemu: Path, accelerators: Sequence[str]) -> tuple[Trial, ...]:
     """Tries all of them at once, each within its patience; nothing of them is left."""
-    layout = ensure_layout(build)
-    return asyncio.run(_run_trials(qemu, lwk, layout, accelerators))
+    ensure_lwk(lambda what: None)
+    layout = ensure_layout(BUILD)
+    return asyncio.run(_run_trials(qemu, layout, accelerators))
 
 
-async def _run_trials(
-    qemu: Path, lwk: Path, layout: Layout, accelerators: Sequence[str]
-) -> tuple[Trial, ...]:
-    return tuple(await asyncio.gather(*(_try(qemu, lwk, layout, name) for name in accelerators)))
+async def _run_trials(qemu: Path, layout: Layout, accelerators: Sequence[str]) -> tuple[Trial, ...]:
+    return tuple(await asyncio.gather(*(_try(qemu, layout, name) for name in accelerators)))
 
 
-async def _try(qemu: Path, lwk: Path, layout: Layout, accelerator: str) -> Trial:
+async def _try(qemu: Path, layout: Layout, accelerator: str) -> Trial:
     identities = [Identity(f"trial{index}", "LWK", False, 1, ()) for index in range(GUESTS)]
     begin = time.monotonic()
     deadline = asyncio.get_running_loop().time() + PATIENCE_S[accelerator]
@@ -64,7 +64,7 @@ async def _try(qemu: Path, lwk: Path, layout: Layout, accelerator: str) -> Trial
         for index in range(GUESTS):
             fabric.region.begin_life(index)
         endings = await asyncio.gather(
-            *(_guest(qemu, lwk, accelerator, fabric, index, deadline) for index in range(GUESTS))
+            *(_guest(qemu, accelerator, fabric, index, deadline) for index in range(GUESTS))
         )
     worst = next((ending for ending in endings if ending.status != PASSED), endings[0])
     return Trial(
@@ -75,13 +75,11 @@ async def _try(qemu: Path, lwk: Path, layout: Layout, accelerator: str) -> Trial
     )
 
 
-async def _guest(
-    qemu: Path, lwk: Path, accelerator: str, fabric: Fabric, index: int, deadline: float
-) -> _Ending:
+async def _guest(qemu: Path, accelerator: str, fabric: Fabric, index: int, deadline: float) -> _Ending:
     connection = fabric.connect(index)
     try:
         process = await asyncio.create_subprocess_exec(
-            *_command(qemu, lwk, accelerator, connection.fileno()),
+            *_command(qemu, accelerator, connection.fileno()),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -112,7 +110,7 @@ async def _ending(process: asyncio.subprocess.Process, deadline: float) -> _Endi
     )
 
 
-def _command(qemu: Path, lwk: Path, accelerator: str, connection: int) -> list[str]:
+def _command(qemu: Path, accelerator: str, connection: int) -> list[str]:
     return [
         str(qemu),
         "-nodefaults",
@@ -123,7 +121,7 @@ def _command(qemu: Path, lwk: Path, accelerator: str, connection: int) -> list[s
         *("-smp", "1,maxcpus=2"),  # with maxcpus=1 TCG's locked updates are not atomic across machines
         *("-m", "64M"),
         *("-bios", "qboot.rom"),
-        *("-kernel", str(lwk)),
+        *("-kernel", str(LWK)),
         *("-append", "selftest=interrupt,atomics-shared"),
         *("-serial", "stdio"),
         *("-no-reboot", "-device", "isa-debug-exit,iobase=0xf4,iosize=4"),

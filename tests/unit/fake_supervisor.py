@@ -67,10 +67,17 @@ class FakeSupervisor:
                 answers = self.answers.get(request["verb"], [{"ok": self.status}])
                 text = "".join(json.dumps(answer) + "\n" for answer in answers)
                 connection.sendall(text.encode() + self.raw.get(request["verb"], b""))
+            if request["verb"] == "down":
+                self._end()
+                return
+
+    def _end(self) -> None:
+        self.run.control_socket.unlink()
+        os.close(self._lock)
 
     def close(self) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self._thread.join()
-        self.run.control_socket.unlink()
-        os.close(self._lock)
+        if self.run.is_running():
+            self._end()

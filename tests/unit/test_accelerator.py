@@ -42,7 +42,7 @@ class Trials:
         self.outcome = outcome
         self.runs = 0
 
-    def __call__(self, qemu: Path, lwk: Path, build: Path, names: Sequence[str]) -> tuple[Trial, ...]:
+    def __call__(self, qemu: Path, names: Sequence[str]) -> tuple[Trial, ...]:
         self.runs += 1
         return tuple(trial for trial in self.outcome if trial.accelerator in names)
 
@@ -58,7 +58,7 @@ def qemu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def choose(asked: str, qemu: Path, monkeypatch: pytest.MonkeyPatch, trials: Trials) -> accelerator.Verdict:
     monkeypatch.setattr(trial, "run_trials", trials)
-    return accelerator.choose_accelerator(asked, qemu, qemu.parent / "lwk", qemu.parent / "build")
+    return accelerator.choose_accelerator(asked, qemu)
 
 
 def test_verdict_is_remembered_until_qemu_changes(qemu: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a plan to a running enclave: the steps of `up`, for the command line and for the pytest plugin."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import Any, Protocol
+
+from orchestrator.accelerator import choose_accelerator
+from orchestrator.enclave import LaunchOptions, require_room
+from orchestrator.errors import EnclaveError
+from orchestrator.guest_kernels import BUILD, LWK, ensure_linux_side, ensure_lwk
+from orchestrator.host_kernel import ensure_host_kernel
+from orchestrator.ikc_layout import ensure_layout
+from orchestrator.images import HostImage, ensure_host_image
+from orchestrator.plan import Plan
+from orchestrator.qemu import find_qemu
+from orchestrator.run import RunFolder
+from orchestrator.supervisor import start
+
+
+class Teller(Protocol):
+    """Hears of each step as it is taken, and then of what happens in the enclave (events.py)."""
+
+    def step(self, name: str, what: str) -> None: ...
+    def event(self, event: dict[str, Any]) -> None: ...
+
+
+def launch(plan: Plan, run: RunFolder, asked: str, teller: Teller) -> dict[str, Any]:
+    """Builds what is missing, boots the enclave, and returns its status when all partitions are READY.
+
+    `asked` is the accelerator: kvm, tcg or auto. Whatever goes wrong, or interrupts it, nothing of the
+    enclave is left but the logs in its run folder.
+    """
+    qemu = find_qemu()
+    layout = ensure_layout(BUILD)
+    require_room(plan, layout)
+    ensure_lwk(partial(teller.step, "build"))
+    image = _ensure_image(plan, partial(teller.step, "image"))
+    verdict = choose_accelerator(asked, qemu)
+    teller.step("accel", f"{verdict.accelerator} ({verdict.reason})")
+    client = start(run, plan, LaunchOptions(verdict.accelerator, layout, image, LWK))
+    try:
+        return client.wait(teller.event)
+    except BaseException:
+        # Also when interrupted: the reason to stop counts, not how well that goes.
+        with suppress(EnclaveError):
+            client.down()
+        raise
+
+
+def _ensure_image(plan: Plan, progress: Callable[[str], None]) -> HostImage:
+    """The image of every Linux partition, with all that any of them asks for."""
+    ensure_linux_side(ensure_host_kernel(BUILD, progress), progress)
+    packages = {package for each in plan.partitions for package in each.packages}
+    files = {file.guest_path: file.local_path for each in plan.partitions for file in each.files}
+    return ensure_host_image(BUILD, sorted(packages), files, progress)
