@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Messages between listeners here and listeners there. Any CPU sends; CPU 0's work receives, a few messages of
- * each peer in turn, so that no peer starves another, nor an interrupt. It spins a while when it finds nothing,
- * then raises its flags, looks again, and sleeps until a doorbell.
+ * Messages between listeners here and listeners there. Any CPU sends; CPU 0's work receives, a few
+ * messages of each peer in turn, so that no peer starves another, nor an interrupt. It spins a
+ * while when it finds nothing, then raises its flags, looks again, and sleeps until a doorbell.
  */
 #include <arch/cpu.h>
 #include <lwk/errno.h>
@@ -11,7 +11,7 @@
 #include <lwk/time.h>
 #include <lwk/work.h>
 
-#define BATCH 32		/* messages of one peer before the next has its turn */
+#define BATCH 32 /* messages of one peer before the next has its turn */
 #define SPIN_NS (50 * NS_PER_US) /* about half of what a doorbell costs under TCG */
 
 static struct ikc_listener *listeners;
@@ -91,9 +91,14 @@ static int send(struct ikc_peer *peer, const struct ikc_message *message, const 
 	return 0;
 }
 
-int ikc_send_message(uint32_t peer_id, uint16_t from_port, uint16_t to_port, const void *payload, uint32_t length)
+int ikc_send_message(uint32_t peer_id, uint16_t from_port, uint16_t to_port, const void *payload,
+		     uint32_t length)
 {
-	struct ikc_message message = { .length = length, .to_port = to_port, .from_port = from_port };
+	struct ikc_message message = {
+		.length = length,
+		.to_port = to_port,
+		.from_port = from_port,
+	};
 	struct ikc_peer *peer = find_peer(peer_id);
 	uint64_t flags;
 	bool ring;
@@ -138,7 +143,10 @@ static void tell_listeners(uint32_t peer, bool up)
 			listener->link(peer, up);
 }
 
-/* Tells the listeners of a life that ended, then of one that began. No message of one is seen in the other. */
+/*
+ * Tells the listeners of a life that ended, then of one that began. No message of one is seen in
+ * the other.
+ */
 static void serve_life(struct ikc_peer *peer)
 {
 	uint32_t ended;
@@ -197,7 +205,10 @@ static bool serve_room(struct ikc_peer *peer)
 
 static void refuse(struct ikc_peer *peer, const struct ikc_message *message)
 {
-	struct ikc_refusal refusal = { .to_port = message->to_port, .from_port = message->from_port };
+	struct ikc_refusal refusal = {
+		.to_port = message->to_port,
+		.from_port = message->from_port,
+	};
 	uint64_t flags = spin_lock(&peer->lock);
 	bool ring = false;
 
@@ -230,7 +241,7 @@ static bool take(struct ikc_peer *peer)
 	int result = IKC_EMPTY;
 
 	if (is_served(peer))
-		result = ikc_receive(receiver, &peer->message, peer->payload, sizeof(peer->payload));
+		result = ikc_receive(receiver, &peer->message, peer->payload, IKC_MESSAGE_MAX);
 	if (result == IKC_OK) {
 		ikc_count(&counters->received, 1);
 		ikc_count(&counters->received_bytes, peer->message.length);

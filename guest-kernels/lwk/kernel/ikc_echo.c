@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The echo service. A reply that finds no room makes the link hold the request: the requester's ring fills up, and
- * nobody else is delayed. Two kernels that both flood each other's echo port, with no bound on what they have under
- * way, can so block the data ring between them; a requester has to bound that.
+ * The echo service. A reply that finds no room makes the link hold the request: the requester's
+ * ring fills up, and nobody else is delayed. Two kernels that both flood each other's echo port,
+ * with no bound on what they have under way, can so block the data ring between them; a requester
+ * has to bound that.
  */
 #include <lwk/ikc.h>
 #include <lwk/ikc_echo.h>

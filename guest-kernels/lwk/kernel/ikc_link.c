@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The life of each link, and its control ring. Nothing here waits for a peer, and nothing that a peer writes is trusted. */
+/*
+ * The life of each link, and its control ring. Nothing here waits for a peer, and nothing that a
+ * peer writes is trusted.
+ */
 #include <lwk/errno.h>
 #include <lwk/ikc.h>
 #include <lwk/ikc_local.h>
@@ -71,7 +74,8 @@ void ikc_peer_fault(struct ikc_peer *peer, enum ikc_reset_reason reason)
 	ikc_links_look_soon();
 }
 
-bool ikc_peer_send_control(struct ikc_peer *peer, enum ikc_control type, const void *payload, uint32_t length)
+bool ikc_peer_send_control(struct ikc_peer *peer, enum ikc_control type, const void *payload,
+			   uint32_t length)
 {
 	struct ikc_sender *sender = &peer->link.senders[IKC_RING_CONTROL];
 	struct ikc_message message = { .length = length, .to_port = type };
@@ -96,11 +100,14 @@ static bool take_control(struct ikc_peer *peer, const struct ikc_message *messag
 
 	switch (message->to_port) {
 	case IKC_CONTROL_PING:
-		return ikc_peer_send_control(peer, IKC_CONTROL_PONG, peer->control, message->length);
+		return ikc_peer_send_control(peer, IKC_CONTROL_PONG, peer->control,
+					     message->length);
 	case IKC_CONTROL_REFUSED:
-		memcpy(&refusal, peer->control, sizeof(refusal)); /* whatever its length: logged and no more */
+		/* whatever its length: what it says is logged, and no more */
+		memcpy(&refusal, peer->control, sizeof(refusal));
 		if (ikc_peer_may_log(peer))
-			log_info("ikc: nobody listens on port %u of %s", refusal.to_port, peer->name);
+			log_info("ikc: nobody listens on port %u of %s", refusal.to_port,
+				 peer->name);
 		return false;
 	default:
 		return false;
@@ -144,8 +151,8 @@ static bool settle(struct ikc_peer *peer)
 	if (generation != link->generation)
 		began_anew(peer);
 	if (link->state == IKC_LINK_RUN && ikc_peer_may_log(peer))
-		log_info("ikc: link to %s runs, generations %x and %x", peer->name, link->generation,
-			 link->peer_generation);
+		log_info("ikc: link to %s runs, generations %x and %x", peer->name,
+			 link->generation, link->peer_generation);
 	ikc_count(&link->own->counters.interrupts, 1);
 	return true;
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The kernel log's copy in the region, which outlives this kernel: it goes on where the last life ended. */
+/*
+ * The kernel log's copy in the region, which outlives this kernel: it goes on where the last life
+ * ended.
+ */
 #include <ikc/ikc_log.h>
 #include <lwk/ikc_local.h>
 #include <lwk/ikc_status.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Commands of the monitor. Each is answered before it is obeyed, because most of them are not survived. */
+/*
+ * Commands of the monitor. Each is answered before it is obeyed, because most of them are not
+ * survived.
+ */
 #include <arch/cpu.h>
 #include <lwk/ikc_local.h>
 #include <lwk/ikc_mailbox.h>
@@ -62,6 +65,7 @@ void ikc_mailbox_look(void)
 	if (sequence == answered)
 		return;
 	answered = sequence;
-	ikc_status_answer(sequence, command <= IKC_COMMAND_HANG ? IKC_MAILBOX_DONE : IKC_MAILBOX_UNKNOWN);
+	ikc_status_answer(sequence,
+			  command <= IKC_COMMAND_HANG ? IKC_MAILBOX_DONE : IKC_MAILBOX_UNKNOWN);
 	obey(command);
 }

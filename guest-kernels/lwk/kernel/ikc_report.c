@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Publishes what firmware told of CPUs, memory and distances, so that it can be compared with the spec. */
+/*
+ * Publishes what firmware told of CPUs, memory and distances, so that it can be compared with the
+ * spec.
+ */
 #include <lwk/ikc_local.h>
 #include <lwk/ikc_status.h>
 #include <lwk/log.h>

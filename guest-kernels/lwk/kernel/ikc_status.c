@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The status block: how this kernel is. Its one writer is this kernel; the monitor and every peer read it. */
+/*
+ * The status block: how this kernel is. Its one writer is this kernel; the monitor and every peer
+ * read it.
+ */
 #include <lwk/cpu.h>
 #include <lwk/ikc_local.h>
 #include <lwk/ikc_peer.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Checked message streams (ikc/ikc_stream.h). Everything here runs in CPU 0's work, one at a time. What finds no room
- * waits for it in its struct stream, so that no stream delays another.
+ * Checked message streams (ikc/ikc_stream.h). Everything here runs in CPU 0's work, one at a time.
+ * What finds no room waits for it in its struct stream, so that no stream delays another.
  */
 #include <ikc/ikc_stream.h>
 #include <lwk/errno.h>
@@ -12,13 +12,13 @@
 #include <lwk/work.h>
 
 #define STREAMS 8 /* of one peer; one more takes the place of the oldest */
-#define BATCH 8   /* messages of one stream before the next has its turn */
+#define BATCH 8 /* messages of one stream before the next has its turn */
 
 enum stream_state {
 	STREAM_FREE,
-	STREAM_CHECKING,  /* takes and checks messages */
+	STREAM_CHECKING, /* takes and checks messages */
 	STREAM_REPORTING, /* has the report to send */
-	STREAM_ASKING,    /* has the request to send, and then the messages */
+	STREAM_ASKING, /* has the request to send, and then the messages */
 	STREAM_SENDING,
 };
 
@@ -61,8 +61,8 @@ static struct stream *claim_stream(uint32_t peer, uint16_t peer_port)
 	return &tables[peer].streams[tables[peer].oldest++ % STREAMS];
 }
 
-static void begin(uint32_t peer, uint16_t own_port, uint16_t peer_port, enum stream_state state, uint32_t seed,
-		  uint32_t count)
+static void begin(uint32_t peer, uint16_t own_port, uint16_t peer_port, enum stream_state state,
+		  uint32_t seed, uint32_t count)
 {
 	struct stream *stream = claim_stream(peer, peer_port);
 
@@ -87,7 +87,8 @@ static int send_request(uint32_t peer, struct stream *stream)
 		.seed = stream->progress.seed,
 		.count = stream->progress.count,
 	};
-	int err = ikc_send_message(peer, stream->own_port, stream->peer_port, &request, sizeof(request));
+	int err = ikc_send_message(peer, stream->own_port, stream->peer_port, &request,
+				   sizeof(request));
 
 	if (!err)
 		stream->state = STREAM_SENDING;
@@ -103,7 +104,8 @@ static int send_report(uint32_t peer, struct stream *stream)
 		.at = stream->progress.fault_at,
 		.bytes = stream->progress.bytes,
 	};
-	int err = ikc_send_message(peer, stream->own_port, stream->peer_port, &report, sizeof(report));
+	int err = ikc_send_message(peer, stream->own_port, stream->peer_port, &report,
+				   sizeof(report));
 
 	if (!err)
 		stream->state = STREAM_FREE;
@@ -180,8 +182,9 @@ static void take_request(uint32_t peer, uint16_t port, const void *payload)
 	if (request.kind == IKC_STREAM_SOURCE)
 		begin(peer, IKC_PORT_STREAM, port, STREAM_SENDING, request.seed, request.count);
 	else
-		begin(peer, IKC_PORT_STREAM, port, request.count ? STREAM_CHECKING : STREAM_REPORTING,
-		      request.seed, request.count);
+		begin(peer, IKC_PORT_STREAM, port,
+		      request.count ? STREAM_CHECKING : STREAM_REPORTING, request.seed,
+		      request.count);
 }
 
 static void take_data(uint32_t peer, uint16_t port, const void *payload, uint32_t length)

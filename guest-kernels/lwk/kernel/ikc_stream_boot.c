@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* stream=<peer>:<count>:<seed> on the command line: a test of the link between two LWKs, told in the log. */
+/*
+ * stream=<peer>:<count>:<seed> on the command line: a test of the link between two LWKs, told in
+ * the log.
+ */
 #include <ikc/ikc_stream.h>
 #include <lwk/cmdline.h>
 #include <lwk/ikc.h>
@@ -21,14 +24,15 @@ static int take_report(uint32_t peer, const struct ikc_message *message, const v
 {
 	struct ikc_stream_report report;
 
-	if (!awaits_report || message->length != sizeof(report) || strcmp(ikc_peer_name(peer), peer_name))
+	if (!awaits_report || message->length != sizeof(report) ||
+	    strcmp(ikc_peer_name(peer), peer_name))
 		return 0;
 	memcpy(&report, payload, sizeof(report));
 	if (report.kind != IKC_STREAM_REPORT)
 		return 0;
 	awaits_report = false;
-	log_info("stream: %s took %u of %lu messages, %lu bytes, fault %u at %u, in %llu us", peer_name,
-		 report.received, count, report.bytes, report.fault, report.at,
+	log_info("stream: %s took %u of %lu messages, %lu bytes, fault %u at %u, in %llu us",
+		 peer_name, report.received, count, report.bytes, report.fault, report.at,
 		 (time_ns() - started) / NS_PER_US);
 	return 0;
 }
@@ -56,7 +60,11 @@ static char *cut(char *text)
 
 void ikc_stream_boot_init(void)
 {
-	static struct ikc_listener listener = { .port = PORT, .receive = take_report, .link = link_changed };
+	static struct ikc_listener listener = {
+		.port = PORT,
+		.receive = take_report,
+		.link = link_changed,
+	};
 	char text[64];
 	char *count_text, *seed_text;
 
@@ -64,9 +72,9 @@ void ikc_stream_boot_init(void)
 		return;
 	count_text = cut(text);
 	seed_text = cut(count_text);
-	if (!seed_text || !cmdline_parse_number(count_text, &count) || !cmdline_parse_number(seed_text, &seed) ||
-	    count > UINT32_MAX || seed > UINT32_MAX) {
-		log_warn("stream: on the command line want stream=<peer>:<count>:<seed>, two 32-bit numbers");
+	if (!seed_text || !cmdline_parse_number(count_text, &count) ||
+	    !cmdline_parse_number(seed_text, &seed) || count > UINT32_MAX || seed > UINT32_MAX) {
+		log_warn("stream: want stream=<peer>:<count>:<seed>, with 32-bit numbers");
 		return;
 	}
 	string_copy(peer_name, text, sizeof(peer_name));

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Finds the PCI devices. Configuration space is reached by ECAM if ACPI tells of one, else by ports. */
+/*
+ * Finds the PCI devices. Configuration space is reached by ECAM if ACPI tells of one, else by
+ * ports.
+ */
 #include <arch/pci.h>
 #include <lwk/log.h>
 #include <lwk/mmio.h>
@@ -109,7 +112,9 @@ static bool add_function(struct pci_device *found)
 	return true;
 }
 
-/* `wanted` marks the buses to look at; a bridge adds the one behind it, which has a higher number. */
+/*
+ * `wanted` marks the buses to look at; a bridge adds the one behind it, of a higher number.
+ */
 static void scan_bus(unsigned int bus, bool *wanted)
 {
 	for (unsigned int devfn = 0; devfn < DEVFNS; devfn++) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where a device's registers and memory lie. SeaBIOS places every BAR, qboot none: what has an address keeps
- * it, and what has none gets one here, so the two kinds never meet in one machine.
+ * Where a device's registers and memory lie. SeaBIOS places every BAR, qboot none: what has an
+ * address keeps it, and what has none gets one here, so the two kinds never meet in one machine.
  */
 #include <arch/pci.h>
 #include <lwk/errno.h>
@@ -19,7 +19,10 @@
 #define BAR_64BIT 0x4
 #define BAR_FLAGS 0xful
 
-/* On q35 and pc, RAM and ECAM end below, and the first of the chipset's own devices (IOAPIC) begins above. */
+/*
+ * On q35 and pc, RAM and ECAM end below, and the first of the chipset's own devices (IOAPIC) begins
+ * above.
+ */
 #define LOW_BASE 0xe0000000ul
 #define LOW_END 0xfec00000ul
 
@@ -98,7 +101,8 @@ int pci_enable(struct pci_device *device)
 			return err;
 		i += wide;
 	}
-	pci_write16(device, REG_COMMAND, command | COMMAND_MEMORY | COMMAND_MASTER | COMMAND_NO_INTX);
+	pci_write16(device, REG_COMMAND,
+		    command | COMMAND_MEMORY | COMMAND_MASTER | COMMAND_NO_INTX);
 	return 0;
 }
 

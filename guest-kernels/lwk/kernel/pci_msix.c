@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* MSI-X (PCI 3.0, 6.8.2): a table in one of the device's BARs says what it writes where to interrupt whom. */
+/*
+ * MSI-X (PCI 3.0, 6.8.2): a table in one of the device's BARs says what it writes where to
+ * interrupt whom.
+ */
 #include <arch/pci.h>
 #include <lwk/cpu.h>
 #include <lwk/errno.h>

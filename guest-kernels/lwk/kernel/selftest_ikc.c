@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Self-tests of the way to other partitions: an interrupt through ivshmem, and atomics on memory that is shared. */
+/*
+ * Self-tests of the way to other partitions: an interrupt through ivshmem, and atomics on memory
+ * that is shared.
+ */
 #include <arch/cpu.h>
 #include <lwk/ikc_local.h>
 #include <lwk/ivshmem.h>
@@ -20,7 +23,10 @@ static const char *what_is_missing(void)
 	return NULL;
 }
 
-/* A doorbell to this very partition goes the whole way: device, eventfd, MSI-X, local APIC, handler. */
+/*
+ * A doorbell to this very partition goes the whole way: device, eventfd, MSI-X, local APIC,
+ * handler.
+ */
 const char *selftest_interrupt(void)
 {
 	unsigned int irq = ivshmem.irqs[IKC_VECTOR_DATA];
@@ -40,7 +46,10 @@ const char *selftest_interrupt(void)
 
 enum phase { HERE = 1, ADDED = 2 };
 
-/* Says that this partition is in `phase`, and waits until all are. False: somebody did not come in time. */
+/*
+ * Says that this partition is in `phase`, and waits until all are. False: somebody did not come in
+ * time.
+ */
 static bool meet(struct ikc_scratch *scratch, enum phase phase)
 {
 	uint64_t deadline = deadline_after(MEET_NS);
@@ -63,7 +72,10 @@ static bool all_added_enough(const struct ikc_scratch *scratch)
 	return true;
 }
 
-/* Goes on until the slowest has added enough, so that nobody, whenever it was scheduled, did so alone. */
+/*
+ * Goes on until the slowest has added enough, so that nobody, whenever it was scheduled, did so
+ * alone.
+ */
 static bool add_together(struct ikc_scratch *scratch)
 {
 	uint64_t deadline = deadline_after(MEET_NS);
@@ -79,7 +91,10 @@ static bool add_together(struct ikc_scratch *scratch)
 	return true;
 }
 
-/* Under TCG, locked instructions of two VMs exclude each other only if each VM has room for two CPUs. */
+/*
+ * Under TCG, locked instructions of two VMs exclude each other only if each VM has room for two
+ * CPUs.
+ */
 const char *selftest_atomics_shared(void)
 {
 	const char *missing = what_is_missing();
@@ -100,6 +115,7 @@ const char *selftest_atomics_shared(void)
 		total += ikc_load(&scratch->marks[i].added);
 	sum = ikc_load(&scratch->sum);
 	if (sum != total)
-		return selftest_failed("%lu of %lu locked additions of different VMs were lost", total - sum, total);
+		return selftest_failed("%lu of %lu locked additions of different VMs were lost",
+				       total - sum, total);
 	return NULL;
 }

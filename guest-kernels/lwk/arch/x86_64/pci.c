@@ -18,7 +18,8 @@ static struct spinlock lock = SPINLOCK_INIT; /* address and data are two accesse
 
 static void select_register(uint8_t bus, uint8_t devfn, uint8_t offset)
 {
-	out32(CONFIG_ADDRESS, CONFIG_ENABLE | (uint32_t)bus << 16 | (uint32_t)devfn << 8 | (offset & 0xfc));
+	out32(CONFIG_ADDRESS,
+	      CONFIG_ENABLE | (uint32_t)bus << 16 | (uint32_t)devfn << 8 | (offset & 0xfc));
 }
 
 uint32_t arch_pci_read32(uint8_t bus, uint8_t devfn, uint8_t offset)

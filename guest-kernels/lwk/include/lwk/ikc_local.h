@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* This partition in the IKC region: what was read once and checked, so that nobody reads it there again. */
+/*
+ * This partition in the IKC region: what was read once and checked, so that nobody reads it there
+ * again.
+ */
 #ifndef LWK_IKC_LOCAL_H
 #define LWK_IKC_LOCAL_H
 

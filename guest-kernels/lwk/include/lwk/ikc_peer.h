@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The link to one other partition, and the two services that share it: ikc_link.c (life) and ikc_data.c (messages). */
+/*
+ * The link to one other partition, and the two services that share it: ikc_link.c (life) and
+ * ikc_data.c (messages).
+ */
 #ifndef LWK_IKC_PEER_H
 #define LWK_IKC_PEER_H
 
@@ -15,12 +18,12 @@ struct ikc_peer {
 
 	/* under `lock` */
 	struct ikc_link link;
-	uint32_t served;      /* the generation that the listeners know to be up; 0: none */
-	bool receiver_waits;  /* our flags in the data cursor, as we left them */
+	uint32_t served; /* the generation that the listeners know to be up; 0: none */
+	bool receiver_waits; /* our flags in the data cursor, as we left them */
 	bool sender_waits;
 	uint32_t room_wanted; /* slots: the least that somebody waits for */
-	uint64_t log_window;  /* when the present second of logging began */
-	uint32_t log_lines;   /* in it, also those not shown */
+	uint64_t log_window; /* when the present second of logging began */
+	uint32_t log_lines; /* in it, also those not shown */
 	uint8_t control[IKC_CONTROL_SLOTS * IKC_SLOT_DATA];
 
 	/* CPU 0's work alone */
@@ -45,19 +48,28 @@ void ikc_links_ring(void);
 /* Looks at every peer's life and control ring. CPU 0, any context. */
 void ikc_links_look(void);
 
-/* A ring to or from the peer made no sense: gives up this life of the link. In RUN, under the lock. */
+/*
+ * A ring to or from the peer made no sense: gives up this life of the link. In RUN, under the lock.
+ */
 void ikc_peer_fault(struct ikc_peer *peer, enum ikc_reset_reason reason);
 
 /* Looks at every peer in CPU 0's work. Any context. */
 void ikc_links_look_soon(void);
 
-/* Sends on the control ring, or drops it when that is full. Under the lock; true if the peer is to be rung. */
-bool ikc_peer_send_control(struct ikc_peer *peer, enum ikc_control type, const void *payload, uint32_t length);
+/*
+ * Sends on the control ring, or drops it when that is full. Under the lock; true if the peer is to
+ * be rung.
+ */
+bool ikc_peer_send_control(struct ikc_peer *peer, enum ikc_control type, const void *payload,
+			   uint32_t length);
 
 /* Ends what spin_lock(&peer->lock) began; then rings the peer, if `ring`. */
 void ikc_peer_unlock(struct ikc_peer *peer, uint64_t flags, bool ring, enum ikc_vector vector);
 
-/* True while the peer has not used up its lines of this second; writes what was left out of the last one. */
+/*
+ * True while the peer has not used up its lines of this second; writes what was left out of the
+ * last one.
+ */
 bool ikc_peer_may_log(struct ikc_peer *peer);
 
 /* One of our own counters. Under the lock. */

@@ -7,8 +7,8 @@
 #include <lwk/types.h>
 
 /*
- * Begins this life's page, in state BOOTING; log and panics go to the region from now on. `answered` is the sequence
- * of the last command that is not this life's business.
+ * Begins this life's page, in state BOOTING; log and panics go to the region from now on.
+ * `answered` is the sequence of the last command that is not this life's business.
  */
 void ikc_status_init(uint32_t answered);
 

@@ -16,10 +16,15 @@ struct ivshmem {
 
 extern struct ivshmem ivshmem;
 
-/* Finds and maps the device; no doorbell rings yet. 0, -ENODEV (there is none), -ENOSPC, -ENOMEM. */
+/*
+ * Finds and maps the device; no doorbell rings yet. 0, -ENODEV (there is none), -ENOSPC, -ENOMEM.
+ */
 int ivshmem_init(void);
 
-/* From now on doorbell vector i runs handlers[i] on `cpu_id`; what was rung before is lost. 0 or negative errno. */
+/*
+ * From now on doorbell vector i runs handlers[i] on `cpu_id`; what was rung before is lost. 0 or
+ * negative errno.
+ */
 int ivshmem_listen(const irq_handler handlers[IKC_VECTORS], unsigned int cpu_id);
 
 /* Any context. A peer that is not there hears nothing. */

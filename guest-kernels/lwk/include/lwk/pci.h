@@ -39,8 +39,8 @@ void pci_write16(const struct pci_device *device, unsigned int offset, uint16_t 
 unsigned int pci_find_capability(const struct pci_device *device, uint8_t id);
 
 /*
- * Finds the device's memory BARs, gives an address to those that the firmware left without one, and lets the device
- * answer to them and send messages. 0 or -ENOSPC.
+ * Finds the device's memory BARs, gives an address to those that the firmware left without one, and
+ * lets the device answer to them and send messages. 0 or -ENOSPC.
  */
 int pci_enable(struct pci_device *device);
 
@@ -48,8 +48,9 @@ int pci_enable(struct pci_device *device);
 void *pci_map_bar(const struct pci_device *device, unsigned int bar, enum memory_type type);
 
 /*
- * Delivers MSI-X entry i to interrupt vector irqs[i] of one CPU and starts delivery. The device was enabled.
- * 0, -ENODEV (it has no MSI-X, or fewer entries), -ENOMEM, -ERANGE (no message reaches that CPU).
+ * Delivers MSI-X entry i to interrupt vector irqs[i] of one CPU and starts delivery. The device was
+ * enabled. 0, -ENODEV (it has no MSI-X, or fewer entries), -ENOMEM, -ERANGE (no message reaches
+ * that CPU).
  */
 int pci_enable_msix(const struct pci_device *device, const unsigned int *irqs, unsigned int count,
 		    unsigned int cpu_id);
