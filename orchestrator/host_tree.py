@@ -14,7 +14,7 @@ from orchestrator.host_kernel import HostKernel
 
 Tree = dict[str, cpio.Entry]
 
-_SOURCES = Path(__file__).resolve().parent.parent / "images"
+SOURCES = Path(__file__).resolve().parent.parent / "images"
 _BOOT_MODULES = ("virtio_pci", "virtio_net", "pvpanic_pci")
 _INIT_FLAGS = ("-std=gnu11", "-O2", "-static", "-s", "-Wl,--build-id=none")
 # Debian 12 has these as links into usr, and packages name either place.
@@ -47,9 +47,9 @@ _FOLDERS = {
 def own_sources() -> Tree:
     """The files of this repository that an image is made of, by their path in `images`."""
     return {
-        os.fspath(path.relative_to(_SOURCES)): _normal(_entry(path))
+        os.fspath(path.relative_to(SOURCES)): _normal(_entry(path))
         for folder in ("init", "rootfs")
-        for path in _walk(_SOURCES / folder)
+        for path in _walk(SOURCES / folder)
     }
 
 
@@ -131,7 +131,7 @@ def _modules(kernel: HostKernel, added: Tree) -> Tree:
 
 
 def _compile_init() -> bytes:
-    sources = sorted(os.fspath(path) for path in (_SOURCES / "init").glob("*.c"))
+    sources = sorted(os.fspath(path) for path in (SOURCES / "init").glob("*.c"))
     hint = "sudo apt-get install gcc libc6-dev"
     with tempfile.TemporaryDirectory() as scratch:
         program = Path(scratch) / "init"

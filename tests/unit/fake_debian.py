@@ -70,7 +70,7 @@ def make(folder: Path) -> FakeDebian:
     )
     debian.add("busybox-static", {"bin/busybox": busybox})
     debian.add("dropbear-bin", {"usr/sbin/dropbear": b"dropbear"}, depends="libc6")
-    debian.add("coreutils", {"usr/bin/nproc": b"the real one"}, depends="libc6")
+    debian.add("coreutils", {"sbin/nproc": b"the real one"}, depends="libc6")
     return debian
 
 

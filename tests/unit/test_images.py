@@ -3,6 +3,7 @@
 
 import base64
 import os
+import shutil
 import stat
 import struct
 import subprocess
@@ -13,7 +14,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_ssh_private_key
 
-from orchestrator import host_kernel, host_programs, images
+from orchestrator import host_kernel, host_programs, host_tree, images
 from orchestrator.errors import EnvironmentFault, UsageError
 from tests.unit import fake_debian
 
@@ -127,7 +128,8 @@ def test_busybox_does_not_stand_in_front_of_a_real_program(build: Build, tmp_pat
     plain = contents(build().initramfs, tmp_path / "plain")
     assert (plain / "usr/bin/nproc").readlink() == Path("/usr/bin/busybox")
     with_package = contents(build(["coreutils"]).initramfs, tmp_path / "with")
-    assert (with_package / "usr/bin/nproc").read_bytes() == b"the real one"
+    assert (with_package / "usr/sbin/nproc").read_bytes() == b"the real one"
+    assert not (with_package / "usr/bin/nproc").is_symlink()
     assert (with_package / "usr/bin/ls").readlink() == Path("/usr/bin/busybox")
 
 
@@ -152,8 +154,19 @@ def test_a_file_that_cannot_be_added_is_named(
         build(files={inside: tmp_path / "missing"})
 
 
-def test_equal_content_gives_equal_bytes(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+def clone_with_umask(folder: Path, umask: int) -> Path:
+    """The sources of the image as git writes them under another umask."""
+    shutil.copytree(host_tree.SOURCES, folder)
+    for path in folder.rglob("*"):
+        path.chmod(path.stat().st_mode & ~umask)
+    return folder
+
+
+def test_equal_content_gives_equal_bytes(
+    build: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = build(["coreutils"], where="one")
+    monkeypatch.setattr(host_tree, "SOURCES", clone_with_umask(tmp_path / "clone", 0o077))
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
     monkeypatch.setenv("TZ", "Asia/Tokyo")
     before = os.umask(0o077)
