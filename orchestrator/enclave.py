@@ -199,8 +199,8 @@ async def boot(run: RunFolder, plan: Plan, options: LaunchOptions, started: floa
         }
         fabric = resources.enter_context(Fabric(options.layout, identities(plan), memory))
         enclave = Enclave(run, plan, options, started, fabric, events, resources)
-        # The host comes last: its keys are made meanwhile.
-        order = sorted(enclave.keepers, key=lambda keeper: keeper.partition.kernel == KernelKind.LINUX)
+        # Linux takes the longest.
+        order = sorted(enclave.keepers, key=lambda keeper: keeper.partition.kernel != KernelKind.LINUX)
         async with asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(keeper.keep()) for keeper in order]
             running.append(tasks.create_task(enclave._note_ready()))

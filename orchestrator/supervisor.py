@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, NoReturn
 
 from orchestrator.client import Client, result_of
@@ -151,9 +152,12 @@ def _detach(run: RunFolder, kept: set[int]) -> None:
 def _outlive(run: RunFolder, supervisor: int) -> None:
     """Waits for the supervisor, then for what it left behind; says how it ended if it could not itself."""
     _, status = os.waitpid(supervisor, 0)
-    # Its orphans are ours, and QEMUs are being killed by the kernel at this moment.
+    # Its orphans are ours now. The kernel has killed them already, but for one that was only just started.
     with suppress(ChildProcessError):
         while True:
+            for orphan in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split():
+                with suppress(ProcessLookupError):
+                    os.kill(int(orphan), signal.SIGKILL)
             os.waitpid(-1, 0)
     run.remove_sockets()
     if not run.status_final.exists():

@@ -121,7 +121,7 @@ def test_qemu_that_dies_before_it_answers_is_told(scene: Scene) -> None:
 def test_a_program_that_is_not_there_is_the_computers_fault(tmp_path: Path) -> None:
     async def play() -> None:
         ours, theirs = socket.socketpair()
-        with ours, theirs, pytest.raises(EnvironmentFault, match="cannot start /nowhere/qemu"):
+        with ours, theirs, pytest.raises(EnvironmentFault, match="/nowhere/qemu is not installed"):
             async with start_machine(Launch("x", ["/nowhere/qemu"], [], tmp_path / "stderr"), ours):
                 pass
 
