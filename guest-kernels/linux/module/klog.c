@@ -10,23 +10,38 @@
 
 #include "klog.h"
 
-void klog_flush(struct klog *klog)
+static void klog_copy(struct klog *klog)
 {
-	bool locked = true;
-	unsigned long flags;
 	size_t length;
-
-	/* In a panic the holder of the lock may have been stopped for ever. */
-	if (oops_in_progress)
-		locked = raw_spin_trylock_irqsave(&klog->lock, flags);
-	else
-		raw_spin_lock_irqsave(&klog->lock, flags);
 
 	while (kmsg_dump_get_line(&klog->at, false, klog->line, sizeof(klog->line), &length))
 		ikc_log_write(klog->log, klog->line, length);
+}
 
-	if (locked)
+/* In a panic the holder of the lock may have been stopped for ever: then it goes without. */
+static void klog_flush_dying(struct klog *klog)
+{
+	unsigned long flags;
+
+	if (raw_spin_trylock_irqsave(&klog->lock, flags)) {
+		klog_copy(klog);
 		raw_spin_unlock_irqrestore(&klog->lock, flags);
+	} else {
+		klog_copy(klog);
+	}
+}
+
+void klog_flush(struct klog *klog)
+{
+	unsigned long flags;
+
+	if (oops_in_progress) {
+		klog_flush_dying(klog);
+		return;
+	}
+	raw_spin_lock_irqsave(&klog->lock, flags);
+	klog_copy(klog);
+	raw_spin_unlock_irqrestore(&klog->lock, flags);
 }
 
 static void klog_console_write(struct console *console, const char *text, unsigned int length)
@@ -43,7 +58,6 @@ void klog_start(struct klog *klog, struct ikc_log *log)
 		.name = "ikc",
 		.write = klog_console_write,
 		.flags = CON_ENABLED | CON_ANYTIME,
-		.index = -1,
 		.data = klog,
 	};
 	klog_flush(klog);

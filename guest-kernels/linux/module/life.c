@@ -11,6 +11,9 @@
 #include "life.h"
 #include "report.h"
 
+/* What panic() prints before the reason. */
+#define LIFE_PANIC_MESSAGE "Kernel panic - not syncing: "
+
 static void life_say(struct life *life, enum ikc_partition_state state)
 {
 	ikc_store_release(&life->status->state, (u32)state);
@@ -35,29 +38,42 @@ void life_answer(struct life *life, u32 sequence, enum ikc_mailbox_result result
 	region_ring_monitor(life->region);
 }
 
-/* The reason, and then the newest lines of the log, with the backtrace: as much as there is room for. */
-static u32 life_write_panic_text(char *text, u32 size, const char *reason)
+/*
+ * Where the panic's own text begins in the newest lines of the log: at its message, if a backtrace comes
+ * after that. If none does, it came from an oops, which is before the message. NULL: not found.
+ */
+static const char *life_find_panic(const char *lines)
 {
+	const char *message = strstr(lines, LIFE_PANIC_MESSAGE);
+	const char *end = message ? strchr(message, '\n') : NULL;
+
+	return end && end[1] ? message : NULL;
+}
+
+static u32 life_write_panic_text(struct life *life, const char *reason)
+{
+	char *shared = life->status->panic_text;
 	struct kmsg_dump_iter at;
-	u32 length = scnprintf(text, size, "Kernel panic - not syncing: %s\n", reason);
-	size_t tail;
+	const char *message;
+	size_t length = 0;
 
 	kmsg_dump_rewind(&at);
-	if (kmsg_dump_get_buffer(&at, false, text + length, size - length - 1, &tail))
-		length += tail;
-	text[length] = '\0';
-	return length;
+	kmsg_dump_get_buffer(&at, false, life->lines, sizeof(life->lines) - 1, &length);
+	life->lines[length] = '\0';
+	message = life_find_panic(life->lines);
+	if (message)
+		return scnprintf(shared, IKC_PANIC_TEXT_SIZE, "%s", message);
+	return scnprintf(shared, IKC_PANIC_TEXT_SIZE, LIFE_PANIC_MESSAGE "%s\n%s", reason, life->lines);
 }
 
 static int life_panic(struct notifier_block *block, unsigned long event, void *reason)
 {
 	struct life *life = container_of(block, struct life, panic);
-	struct ikc_status *status = life->status;
-	u32 length = life_write_panic_text(status->panic_text, sizeof(status->panic_text), reason);
+	u32 length = life_write_panic_text(life, reason);
 
 	klog_flush(life->klog);
-	ikc_store(&status->panic_length, length);
-	ikc_store(&status->panic_cpu, (u32)raw_smp_processor_id());
+	ikc_store(&life->status->panic_length, length);
+	ikc_store(&life->status->panic_cpu, (u32)raw_smp_processor_id());
 	life_say(life, IKC_PARTITION_PANICKED);
 	return NOTIFY_DONE;
 }

@@ -9,6 +9,9 @@
 #include "klog.h"
 #include "region.h"
 
+/* Room that the newest lines of the log leave for the reason of a panic. */
+#define LIFE_REASON_SIZE 256
+
 struct life {
 	const struct region *region;
 	struct klog *klog;
@@ -18,6 +21,7 @@ struct life {
 	struct notifier_block reboot;
 	struct hlist_node hotplug;
 	int hotplug_state;
+	char lines[IKC_PANIC_TEXT_SIZE - LIFE_REASON_SIZE]; /* the newest of the log, for the panic text */
 };
 
 /* Says BOOTING, fills in the report, and follows panic, reboot and CPU hotplug from now on. */

@@ -54,6 +54,23 @@ static void link_say_running(struct link *link)
 			     link->ikc.peer_generation >> 16, link->ikc.peer_generation & 0xffff);
 }
 
+static const char *link_reset_reason(const struct link *link)
+{
+	static const char *const words[] = {
+		[IKC_RESET_NONE] = "no reason",
+		[IKC_RESET_BOOT] = "boot",
+		[IKC_RESET_PEER_DEAD] = "the peer is dead",
+		[IKC_RESET_PEER_RESET] = "the peer began anew",
+		[IKC_RESET_BAD_STATE] = "the peer's handshake makes no sense",
+		[IKC_RESET_BAD_TAIL] = "the peer took what was never sent",
+		[IKC_RESET_BAD_LENGTH] = "the peer sent an impossible message",
+		[IKC_RESET_LOCAL] = "asked for here",
+	};
+	u32 reason = ikc_load(&link->ikc.own->reset_reason);
+
+	return reason < ARRAY_SIZE(words) ? words[reason] : "?";
+}
+
 static void link_came_up(struct link *link)
 {
 	u32 kind;
@@ -78,8 +95,8 @@ static void link_fail_pings(struct link *link)
 
 static void link_went_down(struct link *link)
 {
-	dev_info_ratelimited(&link->region->pdev->dev, "link to %s: RESET, reason %u\n", link->name,
-			     ikc_load(&link->ikc.own->reset_reason));
+	dev_info_ratelimited(&link->region->pdev->dev, "link to %s: RESET, %s\n", link->name,
+			     link_reset_reason(link));
 	kfree(link->held);
 	link->held = NULL;
 	link->sender_waits = false;

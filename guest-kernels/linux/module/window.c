@@ -2,7 +2,8 @@
 /*
  * Windows. A device without doorbells is the RAM of another partition, or a part of it; the region tells
  * of which. When all parts of a partition are here, /dev/ikc-window-<partition> shows them at their
- * guest-physical addresses. The memory has struct pages, so that the kernel can pin it and do I/O on it.
+ * guest-physical addresses. The memory has struct pages, so that the kernel can pin it and do I/O on it;
+ * they cost time and memory, and are made when a window is first opened.
  */
 #include <linux/fs.h>
 #include <linux/list.h>
@@ -27,12 +28,15 @@ struct window {
 	u32 devfn;
 	u64 base;
 	u64 size;
+	void *mapped;
+	struct mutex lock; /* of the two below */
+	bool has_pages;
 	struct dev_pagemap pages;
 };
 
 /* Where a range of the partition's addresses is in ours. */
 struct window_segment {
-	const struct window *window;
+	struct window *window;
 	u64 guest;
 	u64 size;
 	u64 host;
@@ -67,10 +71,35 @@ static const struct window_segment *window_find_segment(const struct window_view
 	return NULL;
 }
 
+static int window_make_pages(struct window *window)
+{
+	void *pages;
+	int err = 0;
+
+	mutex_lock(&window->lock);
+	if (!window->has_pages) {
+		pages = devm_memremap_pages(&window->pdev->dev, &window->pages);
+		err = PTR_ERR_OR_ZERO(pages);
+		window->has_pages = !err;
+	}
+	mutex_unlock(&window->lock);
+	if (err)
+		dev_err_ratelimited(&window->pdev->dev, "no struct pages for a window of %llu MiB: error %d\n",
+				    window->size >> 20, err);
+	return err;
+}
+
 static int window_open(struct inode *inode, struct file *file)
 {
 	struct window_view *view = container_of(file->private_data, struct window_view, misc);
+	u32 i;
+	int err;
 
+	for (i = 0; i < view->segment_count; i++) {
+		err = window_make_pages(view->segments[i].window);
+		if (err)
+			return err;
+	}
 	atomic_inc(&view->users);
 	file->private_data = view;
 	return nonseekable_open(inode, file);
@@ -142,9 +171,9 @@ static const struct file_operations window_operations = {
 
 /* ---- a partition's view, made of its windows ---- */
 
-static const struct window *window_find(u32 devfn)
+static struct window *window_find(u32 devfn)
 {
-	const struct window *window;
+	struct window *window;
 
 	list_for_each_entry(window, &windows, list)
 		if (window->devfn == devfn)
@@ -167,7 +196,7 @@ static int window_add_segment(struct window_view *view, const struct ikc_segment
 {
 	struct window_segment *segment = &view->segments[view->segment_count];
 	struct ikc_segment told = *shared;
-	const struct window *window;
+	struct window *window;
 
 	if (told.window_devfn == WINDOW_NONE)
 		return 0;
@@ -203,7 +232,7 @@ static int window_add_segments(struct window_view *view, const struct ikc_identi
 static bool window_is_write_back(const struct window *window)
 {
 	unsigned int level;
-	const pte_t *pte = lookup_address((unsigned long)__va(window->base), &level);
+	const pte_t *pte = lookup_address((unsigned long)window->mapped, &level);
 
 	return pte && !(pte_flags(*pte) & (_PAGE_PWT | _PAGE_PCD));
 }
@@ -323,24 +352,17 @@ static u32 window_devfn(struct pci_dev *pdev)
 
 static int window_map(struct window *window, struct pci_dev *pdev)
 {
-	void *mapped;
 	int err;
 
 	err = pci_request_region(pdev, REGION_BAR_MEMORY, KBUILD_MODNAME);
 	if (err)
 		return err;
 	/*
-	 * This mapping itself is not used: it makes the kernel remember the range as write-back, which
-	 * the pages made below and every mapping of them then are.
+	 * Nothing is read here: this mapping makes the kernel remember the range as write-back, which
+	 * its pages and every mapping of them then are.
 	 */
-	mapped = devm_memremap(&pdev->dev, window->base, window->size, MEMREMAP_WB);
-	if (IS_ERR(mapped))
-		return PTR_ERR(mapped);
-	window->pages.type = MEMORY_DEVICE_GENERIC;
-	window->pages.range = (struct range) { window->base, window->base + window->size - 1 };
-	window->pages.nr_range = 1;
-	mapped = devm_memremap_pages(&pdev->dev, &window->pages);
-	return PTR_ERR_OR_ZERO(mapped);
+	window->mapped = devm_memremap(&pdev->dev, window->base, window->size, MEMREMAP_WB);
+	return PTR_ERR_OR_ZERO(window->mapped);
 }
 
 int window_probe(struct pci_dev *pdev)
@@ -354,6 +376,10 @@ int window_probe(struct pci_dev *pdev)
 	window->devfn = window_devfn(pdev);
 	window->base = pci_resource_start(pdev, REGION_BAR_MEMORY);
 	window->size = pci_resource_len(pdev, REGION_BAR_MEMORY);
+	mutex_init(&window->lock);
+	window->pages.type = MEMORY_DEVICE_GENERIC;
+	window->pages.range = (struct range) { window->base, window->base + window->size - 1 };
+	window->pages.nr_range = 1;
 	err = window_map(window, pdev);
 	if (err) {
 		dev_err(&pdev->dev, "window of %llu MiB at %#llx: cannot be mapped, error %d\n",

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "error.h"
 #include "words.h"
@@ -38,6 +39,10 @@ const char *endpoint_why(const struct device *device, uint32_t peer, int error)
 			 word_reset_reason(ikc_load(&half->reset_reason)));
 	else if (error == ECONNREFUSED)
 		snprintf(why, sizeof(why), "nobody listens on that port of %s", name);
+	else if (error == EAGAIN)
+		snprintf(why, sizeof(why), "%s takes nothing out of its ring, which is full", name);
+	else if (error == ETIMEDOUT)
+		snprintf(why, sizeof(why), "%s did not answer in time", name);
 	else
 		snprintf(why, sizeof(why), "%s: %s", name, strerror(error));
 	return why;
@@ -66,13 +71,29 @@ static bool endpoint_poll(const struct endpoint *endpoint, short events, int tim
 	return entry.revents != 0;
 }
 
-struct endpoint endpoint_connect(const struct device *device, uint32_t peer, uint16_t port, int timeout_ms)
+static struct endpoint endpoint_to(const struct device *device, uint32_t peer, uint16_t port)
 {
 	struct endpoint endpoint = endpoint_open(device);
 	struct ikc_address address = { .partition = peer, .port = port };
 
 	if (ioctl(endpoint.fd, IKC_IOCTL_CONNECT, &address))
 		die(EXIT_FAILED, "connect: %s", endpoint_why(device, peer, errno));
+	return endpoint;
+}
+
+bool endpoint_wait_for_link(const struct device *device, uint32_t peer, int timeout_ms)
+{
+	struct endpoint endpoint = endpoint_to(device, peer, IKC_PORT_ECHO);
+	bool runs = endpoint_poll(&endpoint, POLLOUT, timeout_ms);
+
+	close(endpoint.fd);
+	return runs;
+}
+
+struct endpoint endpoint_connect(const struct device *device, uint32_t peer, uint16_t port, int timeout_ms)
+{
+	struct endpoint endpoint = endpoint_to(device, peer, port);
+
 	if (!endpoint_poll(&endpoint, POLLOUT, timeout_ms))
 		die(EXIT_FAILED, "not within %d ms: %s", timeout_ms, endpoint_why(device, peer, ENOTCONN));
 	return endpoint;
@@ -100,14 +121,9 @@ void endpoint_send(const struct endpoint *endpoint, uint32_t peer, uint16_t port
 		   uint32_t length, int timeout_ms)
 {
 	int error = endpoint_try_send(endpoint, peer, port, data, length, timeout_ms);
-	char name[IKC_NAME_SIZE];
 
-	if (!error)
-		return;
-	device_name(endpoint->device, peer, name);
-	if (error == EAGAIN)
-		die(EXIT_FAILED, "%s took no message for %d ms: its ring is full", name, timeout_ms);
-	die(EXIT_FAILED, "send to port %u: %s", port, endpoint_why(endpoint->device, peer, error));
+	if (error)
+		die(EXIT_FAILED, "send to port %u: %s", port, endpoint_why(endpoint->device, peer, error));
 }
 
 int endpoint_receive(const struct endpoint *endpoint, struct endpoint_message *message, int timeout_ms)

@@ -22,6 +22,9 @@ struct endpoint_message {
 /* Opens one that listens on `port`. */
 struct endpoint endpoint_listen(const struct device *device, uint16_t port);
 
+/* Waits until the link is in RUN. Returns false if it is not within the time. */
+bool endpoint_wait_for_link(const struct device *device, uint32_t peer, int timeout_ms);
+
 /* Opens one that speaks with that address, and waits until its link is in RUN. */
 struct endpoint endpoint_connect(const struct device *device, uint32_t peer, uint16_t port, int timeout_ms);
 

@@ -39,12 +39,8 @@ static void ping_once(struct ping_run *run, uint32_t number, bool quiet)
 	struct ikc_round_trip trip = { .partition = run->peer, .timeout_ms = run->timeout_ms };
 
 	if (ioctl(run->device.fd, IKC_IOCTL_PING, &trip)) {
-		if (errno == ETIMEDOUT)
-			fprintf(stderr, "ikcctl: ping %u: %s did not answer within %u ms\n", number,
-				run->peer_name, run->timeout_ms);
-		else
-			fprintf(stderr, "ikcctl: ping %u: %s\n", number,
-				endpoint_why(&run->device, run->peer, errno));
+		fprintf(stderr, "ikcctl: ping %u: %s\n", number,
+			endpoint_why(&run->device, run->peer, errno));
 		return;
 	}
 	run->times_ns[run->answered++] = trip.round_trip_ns;
@@ -110,6 +106,7 @@ int verb_ping(char **words)
 	if (!run.times_ns)
 		die(EXIT_FAILED, "no memory for %u times", run.count);
 
+	endpoint_wait_for_link(&run.device, run.peer, run.timeout_ms);
 	for (i = 0; i < run.count; i++) {
 		if (i)
 			ping_pause(run.interval_ms);
