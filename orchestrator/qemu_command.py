@@ -30,8 +30,8 @@ class Acceleration:
     linux_words: tuple[str, ...]
 
 
-# Both: `max` is every feature that the accelerator has, under KVM the same as `host`. Without MONITOR an idle CPU
-# halts; TCG's MWAIT is a busy wait when there is more than one CPU.
+# Both: `max` is every feature that the accelerator has, under KVM the same as `host`. Without MONITOR an idle
+# CPU halts; TCG's MWAIT is a busy wait when there is more than one CPU.
 ACCELERATIONS: Mapping[str, Acceleration] = {
     "kvm": Acceleration(("-accel", "kvm", "-cpu", "max,monitor=off"), ()),
     "tcg": Acceleration(
@@ -43,7 +43,7 @@ ACCELERATIONS: Mapping[str, Acceleration] = {
             # Calibration takes a second per CPU. This is right for a TSC of 2.5 GHz and a tick of 250 Hz; it
             # only scales short delays, so half or twice that does no harm.
             "lpj=10000000",
-            # All CPUs read the computer's one TSC. To check that, two of them spin, which starves on few cores.
+            # All CPUs read the computer's one TSC. To check that, two spin at once: slow on few cores.
             "tsc=reliable",
             # It panics if it is not scheduled for a few ticks; under KVM Linux skips it by itself.
             "no_timer_check",
@@ -60,8 +60,8 @@ ACCELERATIONS: Mapping[str, Acceleration] = {
 class Wiring:
     """How one QEMU reaches what is outside of it.
 
-    `qmp`, `serial` and `fabric` are chardevs without their id, such as "socket,fd=5"; `people` is the path of a
-    monitor socket for people; `memory` has a path for each of the partition's chunks (none for Linux, whose
+    `qmp`, `serial` and `fabric` are chardevs without their id, such as "socket,fd=5"; `people` is the path of
+    a monitor socket for people; `memory` has a path for each of the partition's chunks (none for Linux, whose
     memory is its own), `windows` one for each window. `initrd` is "" if there is none.
     """
 
@@ -167,12 +167,17 @@ def accelerator_args(accelerator: str) -> list[str]:
 def smp_args(partition: PartitionPlan) -> list[str]:
     """A regular shape is simply there; of an irregular one the first CPU is, and the rest are plugged."""
     shape, regular = partition.smp.shape, partition.smp.regular
-    initial = shape.cpu_count if regular else 1
-    args = [*("-smp", f"cpus={initial},sockets={shape.sockets},dies={shape.dies},cores={shape.cores},")]
-    args[-1] += f"threads={shape.threads},maxcpus={shape.cpu_count}"
-    if not regular:
-        for cpu in partition.cpus[1:]:
-            args += ["-device", f"{CPU_DEVICE},{_place(cpu.at, with_die=True)}"]
+    counts = {
+        "cpus": shape.cpu_count if regular else 1,
+        "sockets": shape.sockets,
+        "dies": shape.dies,
+        "cores": shape.cores,
+        "threads": shape.threads,
+        "maxcpus": shape.cpu_count,
+    }
+    args = ["-smp", ",".join(f"{key}={count}" for key, count in counts.items())]
+    for cpu in () if regular else partition.cpus[1:]:
+        args += ["-device", f"{CPU_DEVICE},{_place(cpu.at, with_die=True)}"]
     return args
 
 
@@ -217,7 +222,7 @@ def numa_args(partition: PartitionPlan) -> list[str]:
 
 
 def _places(partition: PartitionPlan) -> list[tuple[Position, int]]:
-    """All places of the shape with their local NUMA node; a spare one goes where its socket's first CPU is."""
+    """All places of the shape with their local NUMA node; a spare one has that of its socket's first CPU."""
     owned = {cpu.at: cpu for cpu in partition.cpus}
     first_of_socket: dict[int, CpuPlan] = {}
     for cpu in partition.cpus:
@@ -238,7 +243,7 @@ def hmat_args(partition: PartitionPlan) -> list[str]:
 
 
 def kernel_args(partition: PartitionPlan, wiring: Wiring, accelerator: str) -> list[str]:
-    """The LWK sets MTRRs and BARs itself, so the faster firmware will do; Linux and others get SeaBIOS."""
+    """The LWK sets MTRRs and BARs itself, so the faster firmware will do; all others have SeaBIOS."""
     args = ["-kernel", str(wiring.kernel)]
     if wiring.initrd:
         args += ["-initrd", wiring.initrd]
@@ -256,7 +261,7 @@ def linux_cmdline(partition: PartitionPlan, accelerator: str) -> str:
         "console=ttyS0",
         # Each byte on the serial line costs an exit; panics are printed all the same, and dmesg has the rest.
         "quiet",
-        # Reset as soon as the panic notifiers have run: a dead kernel must not stay silent for ever.
+        # Reset when the panic notifiers have run: a dead kernel must not stay silent for ever.
         "panic=-1",
         f"enclave.partition={partition.name}",
         *ACCELERATIONS[accelerator].linux_words,
@@ -307,11 +312,8 @@ def window_args(partition: PartitionPlan, wiring: Wiring) -> list[str]:
     """
     if not partition.windows:
         return []
-    args = [
-        "-device",
-        f"pcie-root-port,id=high-bars,bus=pcie.0,addr={pci_slots.HIGH_BARS:#x},chassis=1,slot=1,",
-    ]
-    args[-1] += f"pref64-reserve={HIGH_BARS_RESERVE}"
+    port = f"pcie-root-port,id=high-bars,chassis=1,slot=1,pref64-reserve={HIGH_BARS_RESERVE}"
+    args = ["-device", f"{port},bus=pcie.0,addr={pci_slots.HIGH_BARS:#x}"]
     for index, window in enumerate(partition.windows):
         args += _shared_file(f"window{index}", format_size(window.size_bytes), wiring.windows[index])
         at = f"bus=pcie.0,addr={window.slot:#x}.{window.function},multifunction=on"

@@ -6,11 +6,14 @@ CPUs are numbered as QEMU numbers them: threads fastest, then cores, dies and so
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 # QEMU 7.2 under TCG has 8-bit APIC ids, of which 255 is the broadcast.
 APIC_ID_MAX = 254
+
+# Linux' flat logical APIC mode; FADT tells it to leave that mode when more are possible.
+LOGICAL_CPUS_MAX = 8
 
 
 class Position(NamedTuple):
@@ -70,11 +73,15 @@ def compress(owned: Sequence[Position]) -> list[Position]:
 
 
 def enclosing_shape(local: Sequence[Position]) -> Shape:
-    """The smallest regular shape that has a place for each position.
+    """The smallest regular shape that has a place for each position, and as many as QEMU's TCG needs.
 
-    It has at least two places: with one, QEMU's TCG takes the guest to be alone in its memory and makes its
-    locked instructions plain ones (`CF_PARALLEL` in accel/tcg needs maxcpus > 1); but the fabric is shared.
+    With one place it takes the guest to be alone in its memory and makes its locked instructions plain ones
+    (`CF_PARALLEL` in accel/tcg needs maxcpus > 1); but the fabric is shared. At a gap in the APIC ids its
+    search for logical destinations ends (`apic_get_delivery_bitmask` in hw/intc/apic.c), and CPUs behind it
+    get no interrupts from Linux, which uses physical destinations only if more than 8 CPUs are possible.
     """
     sockets, dies, cores, threads = (max(at[level] for at in local) + 1 for level in range(4))
     shape = Shape(sockets, dies, cores, threads)
-    return shape if shape.cpu_count > 1 else Shape(2, 1, 1, 1)
+    has_gap = sorted(map(shape.apic_id, local)) != list(range(len(local)))
+    places = LOGICAL_CPUS_MAX + 1 if has_gap else 2
+    return replace(shape, sockets=max(sockets, -(-places // (dies * cores * threads))))
