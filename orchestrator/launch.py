@@ -9,10 +9,9 @@ from typing import Any, Protocol
 from orchestrator.accelerator import choose_accelerator
 from orchestrator.enclave import LaunchOptions, require_room
 from orchestrator.errors import EnclaveError
-from orchestrator.guest_kernels import BUILD, LWK, ensure_linux_side, ensure_lwk
-from orchestrator.host_kernel import ensure_host_kernel
 from orchestrator.ikc_layout import ensure_layout
 from orchestrator.images import HostImage, ensure_host_image
+from orchestrator.lwk import BUILD, LWK, ensure_lwk
 from orchestrator.plan import Plan
 from orchestrator.qemu import find_qemu
 from orchestrator.run import RunFolder
@@ -51,7 +50,6 @@ def launch(plan: Plan, run: RunFolder, asked: str, teller: Teller) -> dict[str, 
 
 def _ensure_image(plan: Plan, progress: Callable[[str], None]) -> HostImage:
     """The image of every Linux partition, with all that any of them asks for."""
-    ensure_linux_side(ensure_host_kernel(BUILD, progress), progress)
     packages = {package for each in plan.partitions for package in each.packages}
     files = {file.guest_path: file.local_path for each in plan.partitions for file in each.files}
     return ensure_host_image(BUILD, sorted(packages), files, progress)

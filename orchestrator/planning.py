@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from orchestrator.guest_kernels import LWK
+from orchestrator.lwk import LWK
 from orchestrator.plan import KernelKind, PartitionPlan, Plan, resolve
 from orchestrator.qemu_command import Wiring, qemu_command
 from orchestrator.run import RunFolder

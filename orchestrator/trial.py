@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.fabric import Fabric
-from orchestrator.guest_kernels import BUILD, LWK, ensure_lwk
 from orchestrator.ikc import Identity
 from orchestrator.ikc_layout import Layout, ensure_layout
+from orchestrator.lwk import BUILD, LWK, ensure_lwk
 from orchestrator.qemu_command import accelerator_args
 
 GUESTS = 2
