@@ -15,7 +15,9 @@ from orchestrator.host_kernel import HostKernel
 Tree = dict[str, cpio.Entry]
 
 SOURCES = Path(__file__).resolve().parent.parent / "images"
-_BOOT_MODULES = ("virtio_pci", "virtio_net", "pvpanic_pci")
+_BOOT_MODULES = ("virtio_pci", "virtio_net")
+# At a panic it stops the machine: ikc.ko, which has the text of the panic to write, must have come before.
+_LAST_MODULES = ("pvpanic_pci",)
 _INIT_FLAGS = ("-std=gnu11", "-O2", "-static", "-s", "-Wl,--build-id=none")
 # Debian 12 has these as links into usr, and packages name either place.
 _MERGED_INTO_USR = ("bin", "lib", "lib64", "sbin")
@@ -108,7 +110,7 @@ def _of_package(root: Path) -> Tree:
 
 
 def _modules(kernel: HostKernel, added: Tree) -> Tree:
-    """Debian's modules that the host needs, and /etc/modules: those, then the added ones, in load order."""
+    """Debian's modules that the host needs, and /etc/modules: those and the added ones, in load order."""
     # Imported here: it takes longer than to find out that everything is built.
     from orchestrator import kernel_module
 
@@ -117,7 +119,8 @@ def _modules(kernel: HostKernel, added: Tree) -> Tree:
     needed = (name for module in others.values() for name in kernel_module.dependencies(module))
     files = {kernel_module.name_of(path.name): path for path in kernel.modules.rglob("*.ko")}
     wanted = [*_BOOT_MODULES, *(name for name in needed if name not in names)]
-    debians = kernel_module.in_load_order(files, wanted)
+    first = kernel_module.in_load_order(files, wanted)
+    debians = first | kernel_module.in_load_order(files, _LAST_MODULES)
     magic = kernel_module.vermagic(next(iter(debians.values())))
     for path, module in others.items():
         if kernel_module.vermagic(module) != magic:
@@ -126,7 +129,8 @@ def _modules(kernel: HostKernel, added: Tree) -> Tree:
                 f"the host runs Linux {magic!r}, but the module /{path} was built for {built_for!r}"
             )
     tree = {f"usr/lib/modules/{name}.ko": cpio.regular_file(module) for name, module in debians.items()}
-    listed = "".join(f"/{path}\n" for path in [*tree, *others])
+    paths = list(tree)
+    listed = "".join(f"/{path}\n" for path in [*paths[: len(first)], *others, *paths[len(first) :]])
     return tree | {"etc/modules": cpio.regular_file(listed.encode())}
 
 

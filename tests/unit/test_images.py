@@ -102,10 +102,10 @@ def test_another_kind_of_kernel_image_is_refused(
         host_kernel.extract_vmlinux(change(image))
 
 
-def test_modules_are_listed_in_load_order_with_ours_last(build: Build, tmp_path: Path) -> None:
+def test_modules_are_listed_in_load_order_and_pvpanic_last(build: Build, tmp_path: Path) -> None:
     root = contents(build().initramfs, tmp_path / "root")
     listed = [Path(line).stem for line in (root / "etc/modules").read_text().splitlines()]
-    assert listed == ["virtio", "virtio_pci", "net_failover", "virtio_net", "pvpanic_pci", "ikc"]
+    assert listed == ["virtio", "virtio_pci", "net_failover", "virtio_net", "ikc", "pvpanic_pci"]
     assert all((root / "usr/lib/modules" / f"{name}.ko").exists() for name in listed)
 
 
