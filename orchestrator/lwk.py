@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The LWK's ELF file, made by guest-kernels/lwk/Makefile when its sources have changed since the last time."""
+"""The LWK's ELF file, made by guest-kernels/lwk/Makefile when its sources have changed since."""
 
 import hashlib
 import os
