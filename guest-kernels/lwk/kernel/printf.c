@@ -138,71 +138,90 @@ static void put_string(struct output *out, const struct conversion *conv, const 
 	put_field(out, conv, text, strnlen(text, conv->precision >= 0 ? (size_t)conv->precision : SIZE_MAX));
 }
 
-/* The default argument promotions make everything an int or 8 bytes. */
-#define INTEGER(conv, arguments) ((conv)->size == 8 ? va_arg(arguments, int64_t) : va_arg(arguments, int))
+static int parse_width(const char **format, va_list *arguments)
+{
+	if (**format != '*')
+		return parse_number(format);
+	(*format)++;
+	return va_arg(*arguments, int);
+}
 
-int vsnprintf(char *buffer, size_t size, const char *format, va_list arguments)
+/* From behind the '%' up to the letter that says what to print. */
+static struct conversion parse_conversion(const char **format, va_list *arguments)
+{
+	struct conversion conv = { .precision = -1 };
+
+	parse_flags(format, &conv);
+	conv.width = parse_width(format, arguments);
+	if (**format == '.') {
+		(*format)++;
+		conv.precision = parse_width(format, arguments);
+	}
+	conv.size = parse_size(format);
+	return conv;
+}
+
+/* The default argument promotions make everything an int or 8 bytes. */
+static int64_t next_integer(const struct conversion *conv, va_list *arguments)
+{
+	return conv->size == 8 ? va_arg(*arguments, int64_t) : va_arg(*arguments, int);
+}
+
+/* False for a letter that is none of ours. */
+static bool put_conversion(struct output *out, const struct conversion *conv, char letter, va_list *arguments)
+{
+	char c;
+
+	switch (letter) {
+	case 'd':
+	case 'i':
+		put_signed(out, conv, next_integer(conv, arguments));
+		return true;
+	case 'u':
+		put_number(out, conv, narrow(next_integer(conv, arguments), conv->size), 10, "", false);
+		return true;
+	case 'x':
+	case 'X':
+		put_number(out, conv, narrow(next_integer(conv, arguments), conv->size), 16,
+			   conv->alternate ? "0x" : "", letter == 'X');
+		return true;
+	case 'p':
+		put_number(out, conv, va_arg(*arguments, uint64_t), 16, "0x", false);
+		return true;
+	case 's':
+		put_string(out, conv, va_arg(*arguments, const char *));
+		return true;
+	case 'c':
+		c = va_arg(*arguments, int);
+		put_field(out, conv, &c, 1);
+		return true;
+	default:
+		return false;
+	}
+}
+
+int vsnprintf(char *buffer, size_t size, const char *format, va_list original)
 {
 	struct output out = { buffer, size, 0 };
+	va_list arguments;
 
+	va_copy(arguments, original); /* a parameter of this type is a pointer, whose address is another type */
 	for (; *format; format++) {
-		struct conversion conv = { .precision = -1 };
-		char c;
+		struct conversion conv;
 
 		if (*format != '%') {
 			put(&out, *format);
 			continue;
 		}
 		format++;
-		parse_flags(&format, &conv);
-		if (*format == '*') {
-			conv.width = va_arg(arguments, int);
-			format++;
-		} else {
-			conv.width = parse_number(&format);
-		}
-		if (*format == '.') {
-			format++;
-			if (*format == '*') {
-				conv.precision = va_arg(arguments, int);
-				format++;
-			} else {
-				conv.precision = parse_number(&format);
-			}
-		}
-		conv.size = parse_size(&format);
-
-		switch (*format) {
-		case 'd':
-		case 'i':
-			put_signed(&out, &conv, INTEGER(&conv, arguments));
-			break;
-		case 'u':
-			put_number(&out, &conv, narrow(INTEGER(&conv, arguments), conv.size), 10, "", false);
-			break;
-		case 'x':
-		case 'X':
-			put_number(&out, &conv, narrow(INTEGER(&conv, arguments), conv.size), 16,
-				   conv.alternate ? "0x" : "", *format == 'X');
-			break;
-		case 'p':
-			put_number(&out, &conv, va_arg(arguments, uint64_t), 16, "0x", false);
-			break;
-		case 's':
-			put_string(&out, &conv, va_arg(arguments, const char *));
-			break;
-		case 'c':
-			c = va_arg(arguments, int);
-			put_field(&out, &conv, &c, 1);
-			break;
-		case '%':
-			put(&out, '%');
-			break;
-		default:
-			put(&out, '%');
-			format--; /* an unknown conversion, or the end: shown as it stands */
-		}
+		conv = parse_conversion(&format, &arguments);
+		if (put_conversion(&out, &conv, *format, &arguments))
+			continue;
+		put(&out, '%');
+		if (*format != '%')
+			format--; /* an unknown letter, or the end: shown as it stands */
 	}
+	va_end(arguments);
 	if (size)
 		buffer[MIN(out.length, size - 1)] = '\0';
 	return out.length;

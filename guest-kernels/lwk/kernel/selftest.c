@@ -77,8 +77,10 @@ void selftest_expect_panic(const char *words, const char *more_words)
 
 static void end_of_panic(const char *text)
 {
+	const char *line_end = strchr(text, '\n');
+
 	if (!expected[0])
-		report(running, "panic");
+		report(running, selftest_failed("%.*s", line_end ? (int)(line_end - text) : -1, text));
 	else if (!strstr(text, expected[0]))
 		report(running, selftest_failed("the report of the panic lacks \"%s\"", expected[0]));
 	else if (!strstr(text, expected[1]))

@@ -4,10 +4,10 @@
 #include <lwk/page_alloc.h>
 #include <lwk/paging.h>
 #include <lwk/selftest.h>
+#include <lwk/time.h>
 #include <lwk/topology.h>
-#include <lwk/xcall.h>
 
-#define STRESS_ROUNDS 400
+#define STRESS_STEPS 50
 #define STRESS_HELD 12
 #define STRESS_ORDER_MAX 5
 
@@ -40,39 +40,67 @@ static const char *test_rules(unsigned int node)
 		SELFTEST_EXPECT(page_words(block)[0] == 0 && page_words(block)[words - 1] == 0);
 		page_words(block)[words - 1] = 1;
 		page_free(block, order);
+		SELFTEST_EXPECT(page_words(block)[words - 1] == 0xdbdbdbdbdbdbdbdb);
 	}
 	return NULL;
 }
 
-/* Takes all of a node, in blocks linked through their first words, and looks where the next one comes from. */
-static const char *test_exhaustion(unsigned int node)
+/* Takes all of a node, in blocks linked through their first words. Returns how many there were. */
+static uint64_t take_all(unsigned int node, paddr_t *list)
 {
-	paddr_t list = 0, block, elsewhere;
-	uint64_t before = page_node_usage(node).free_pages;
-	const char *why = NULL;
+	uint64_t count = 0;
+	paddr_t block;
 
+	*list = 0;
 	for (int order = PAGE_ORDER_MAX; order >= 0; order--) {
 		while ((block = page_alloc(order, node, PAGE_EXACT_NODE))) {
-			page_words(block)[0] = list;
+			page_words(block)[0] = *list;
 			page_words(block)[1] = order;
-			list = block;
+			*list = block;
+			count++;
 		}
 	}
-	if (page_node_usage(node).free_pages)
-		why = selftest_failed("node %u has %lu pages that nobody can get", node,
-				      page_node_usage(node).free_pages);
-	elsewhere = page_alloc(0, node, 0);
-	if (!why && elsewhere && page_node(elsewhere) == (int)node)
-		why = selftest_failed("node %u was empty, and gave 0x%lx", node, elsewhere);
-	if (!why && !elsewhere && topology.node_count > 1)
-		why = selftest_failed("node %u was empty, and no other helped out", node);
-	if (elsewhere)
-		page_free(elsewhere, 0);
+	return count;
+}
+
+static void give_all(paddr_t list)
+{
 	while (list) {
-		block = list;
+		paddr_t block = list;
+
 		list = page_words(block)[0];
 		page_free(block, page_words(block)[1]);
 	}
+}
+
+/* Fewest when all free neighbours are merged. */
+static uint64_t count_blocks(unsigned int node)
+{
+	paddr_t list;
+	uint64_t count = take_all(node, &list);
+
+	give_all(list);
+	return count;
+}
+
+static const char *test_exhaustion(unsigned int node)
+{
+	paddr_t list, elsewhere;
+	uint64_t before = page_node_usage(node).free_pages, left;
+	const char *why = NULL;
+
+	take_all(node, &list);
+	left = page_node_usage(node).free_pages;
+	elsewhere = page_alloc(0, node, 0);
+	if (left)
+		why = selftest_failed("node %u has %lu pages that nobody can get", node, left);
+	else if (elsewhere && page_node(elsewhere) == (int)node)
+		why = selftest_failed("node %u was empty, and gave 0x%lx", node, elsewhere);
+	else if (!elsewhere && topology.node_count > 1)
+		why = selftest_failed("node %u was empty, and no other helped out", node);
+	if (elsewhere)
+		page_free(elsewhere, 0);
+	give_all(list);
 	if (!why && page_node_usage(node).free_pages != before)
 		why = selftest_failed("node %u: %lu pages free before, %lu after", node, before,
 				      page_node_usage(node).free_pages);
@@ -123,10 +151,10 @@ static bool give(struct held *held)
 static void stress(void *errors)
 {
 	struct held held[STRESS_HELD] = { 0 };
-	uint64_t state = 0x9e3779b97f4a7c15 + this_cpu()->id;
+	uint64_t state = time_ns() << 10 | this_cpu()->id | 1 << 20;
 	uint32_t bad = 0;
 
-	for (unsigned int i = 0; i < STRESS_ROUNDS; i++) {
+	for (unsigned int i = 0; i < STRESS_STEPS; i++) {
 		uint64_t random = next_random(&state);
 		struct held *one = &held[(random >> 32) % STRESS_HELD];
 
@@ -146,7 +174,7 @@ static const char *test_stress(void)
 	uint64_t before = free_pages();
 	uint32_t errors = 0;
 
-	xcall_all(stress, &errors);
+	selftest_together(stress, &errors);
 	if (errors)
 		return selftest_failed("%u blocks had two owners at a time", errors);
 	if (free_pages() != before)
@@ -154,17 +182,41 @@ static const char *test_stress(void)
 	return NULL;
 }
 
-const char *selftest_memory(void)
+static const char *test_nodes(const char *(*test)(unsigned int node))
 {
 	const char *why = NULL;
 
-	page_fill_freed(true);
 	for (unsigned int node = 0; node < topology.node_count && !why; node++)
-		why = test_rules(node);
+		why = test(node);
+	return why;
+}
+
+static uint64_t blocks_before[MAX_NODES];
+
+static const char *test_merging(unsigned int node)
+{
+	uint64_t blocks = count_blocks(node);
+
+	if (blocks != blocks_before[node])
+		return selftest_failed("node %u: %lu blocks before, %lu after: neighbours were not merged", node,
+				       blocks_before[node], blocks);
+	return NULL;
+}
+
+const char *selftest_memory(void)
+{
+	const char *why;
+
+	for (unsigned int node = 0; node < topology.node_count; node++)
+		blocks_before[node] = count_blocks(node);
+	page_fill_freed(true);
+	why = test_nodes(test_rules);
+	page_fill_freed(false); /* filling would take most of the time below, and CPUs hardly meet */
 	if (!why)
 		why = test_stress();
-	page_fill_freed(false); /* all of a node's memory would take long to fill */
-	for (unsigned int node = 0; node < topology.node_count && !why; node++)
-		why = test_exhaustion(node);
+	if (!why)
+		why = test_nodes(test_exhaustion);
+	if (!why)
+		why = test_nodes(test_merging);
 	return why;
 }

@@ -72,7 +72,7 @@ void xcall_one(unsigned int cpu_id, xcall_fn fn, void *arg)
 		run_here(fn, arg, &pending);
 		return;
 	}
-	ASSERT(interrupts_enabled());
+	ASSERT(interrupts_enabled() && cpus[cpu_id]->online);
 	push(cpus[cpu_id], &call);
 	xcall_wake(cpu_id);
 	wait_for(&pending, fn);

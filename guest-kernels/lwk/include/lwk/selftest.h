@@ -14,6 +14,12 @@ const char *selftest_failed(const char *format, ...) PRINTF_LIKE(1, 2);
 			return selftest_failed("%s:%d: not so: %s", __FILE__, __LINE__, #condition); \
 	} while (0)
 
+/*
+ * Calls round(arg) on all CPUs again and again for a tenth of a second, interrupts off, all beginning
+ * together. Returns how many rounds there were.
+ */
+uint64_t selftest_together(void (*round)(void *arg), void *arg);
+
 /* Runs what the command line asks for and ends the VM with the verdict; returns if it asks for nothing. */
 void selftest_run(void);
 

@@ -15,7 +15,10 @@ void time_start(void);
 /* Learns the counter's frequency; before it, time stands at 0. */
 void time_init(void);
 
-/* Nanoseconds since time 0 (the first instruction of C); the same on every CPU. */
+/*
+ * Nanoseconds since time 0 (the first instruction of C); the same on every CPU. In a VM without hardware
+ * support (TCG) a reading takes a lock that all CPUs share: one may poll it, not all at once.
+ */
 uint64_t time_ns(void);
 
 /* Ticks of the time-stamp counter a second; 0 before time_init(). */
