@@ -7,11 +7,6 @@
 #define KERNEL_DATA 0x00cf93000000ffff
 #define TSS_AVAILABLE 0x0000890000000000
 
-struct table_pointer {
-	uint16_t limit;
-	const void *base;
-} __attribute__((packed));
-
 /* The selectors are those of the boot GDT, so the loaded segments stay valid. */
 void gdt_load(struct cpu *cpu)
 {

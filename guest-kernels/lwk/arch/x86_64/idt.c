@@ -17,11 +17,6 @@ struct gate {
 
 #define PRESENT_INTERRUPT_GATE 0x8e /* clears IF on entry */
 
-struct table_pointer {
-	uint16_t limit;
-	const void *base;
-} __attribute__((packed));
-
 extern const char trap_vectors[];
 
 static struct gate idt[VECTOR_COUNT];

@@ -25,6 +25,12 @@ struct tss {
 	uint16_t io_map_base;
 } __attribute__((packed));
 
+/* What LGDT and LIDT load. */
+struct table_pointer {
+	uint16_t limit;
+	const void *base;
+} __attribute__((packed));
+
 struct arch_cpu {
 	uint64_t gdt[GDT_ENTRIES];
 	struct tss tss;
