@@ -26,7 +26,7 @@ from typing import Any, NoReturn
 from orchestrator.client import Client, result_of
 from orchestrator.control import Control, error_as_json
 from orchestrator.enclave import Enclave, LaunchOptions, boot
-from orchestrator.errors import EnclaveError
+from orchestrator.errors import DeadlineError, EnclaveError
 from orchestrator.plan import Plan
 from orchestrator.run import RunFolder
 from orchestrator.status import describe
@@ -90,9 +90,7 @@ def _await_start(run: RunFolder, told: socket.socket) -> None:
     try:
         answer = told.makefile("rb").readline()
     except TimeoutError:
-        raise EnclaveError(
-            f"the supervisor did not start the enclave within {START_DEADLINE_S:g} s"
-        ) from None
+        raise DeadlineError(f"no QEMU was started within {START_DEADLINE_S:g} s") from None
     if not answer:
         raise EnclaveError("the supervisor died while it started", f"{run.supervisor_log} may tell why")
     result_of(json.loads(answer))
@@ -134,6 +132,12 @@ def _detach(run: RunFolder, kept: set[int]) -> None:
     os.dup2(null, 0)
     os.dup2(output, 1)
     os.dup2(output, 2)
+    sys.stdout = sys.stderr = os.fdopen(1, "w", buffering=1, closefd=False)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s"))
+    # The caller's handlers are left alone: to close them could write to files that are closed below.
+    logging.root.handlers = [handler]
+    logging.root.setLevel(logging.INFO)
     edges = [2, *sorted(kept), os.sysconf("SC_OPEN_MAX")]
     for below, above in pairwise(edges):
         os.closerange(below + 1, above)
@@ -143,10 +147,6 @@ def _detach(run: RunFolder, kept: set[int]) -> None:
     signal.set_wakeup_fd(-1)
     os.chdir("/")
     os.umask(0o077)
-    sys.stdout = sys.stderr = os.fdopen(1, "w", buffering=1, closefd=False)
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, force=True, format="%(asctime)s %(name)s: %(message)s"
-    )
 
 
 def _outlive(run: RunFolder, supervisor: int) -> None:

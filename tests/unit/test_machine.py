@@ -14,7 +14,7 @@ import pytest
 from orchestrator.errors import EnvironmentFault
 from orchestrator.machine import Launch, Machine, MonitorLost, start_machine
 
-FAKE_QEMU = Path(__file__).parent / "fake_qemu.py"
+FAKE_QEMU = "tests.unit.fake_qemu"
 
 
 def runs(pid: int | None) -> bool:
@@ -28,9 +28,10 @@ class Scene:
         self.folder = folder
 
     @asynccontextmanager
-    async def machine(self, *mood: str) -> AsyncIterator[Machine]:
+    async def machine(self, mood: str = "") -> AsyncIterator[Machine]:
         ours, theirs = socket.socketpair()
-        command = [sys.executable, str(FAKE_QEMU), str(theirs.fileno()), *mood]
+        monitor = f"socket,id=qmp,fd={theirs.fileno()}"
+        command = [sys.executable, "-m", FAKE_QEMU, "-chardev", monitor, "-append", mood]
         launch = Launch("lwk0", command, [theirs.fileno()], self.folder / "stderr")
         async with start_machine(launch, ours) as machine:
             theirs.close()

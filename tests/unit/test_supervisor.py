@@ -1,0 +1,370 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The life of a run, with real processes, sockets and signals, and fake QEMUs."""
+
+import json
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orchestrator import enclave, room
+from orchestrator.client import Client
+from orchestrator.deadlines import Deadlines
+from orchestrator.errors import DeadlineError, EnvironmentFault, GuestError, HangError, UsageError
+from orchestrator.ikc_layout import Layout
+from orchestrator.run import AlreadyRunning, NotRunning, RunFolder
+from tests.unit.enclaves import Computer, eventually, fails_with, partition, runs, state
+
+SHORT = Deadlines(launch_s=5, ready_s=1.5, answer_s=0.3, shutdown_s=1, monitor_s=1)
+
+
+@pytest.fixture
+def computer(tmp_path: Path, layout: Layout, monkeypatch: pytest.MonkeyPatch) -> Iterator[Computer]:
+    made = Computer(tmp_path, layout)
+    made.install(monkeypatch.setenv)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The supervisor is forked from here, and so has the same short deadlines."""
+    monkeypatch.setattr(enclave, "patience", lambda accelerator, cpus: SHORT)
+    monkeypatch.setattr("orchestrator.keeper.PROBE_EVERY_S", 0.1)
+
+
+def processes(client: Client) -> list[int]:
+    status = client.status()
+    return [status["supervisor_pid"], *(each["pid"] for each in status["partitions"])]
+
+
+def guardian_of(client: Client) -> int:
+    stat = Path(f"/proc/{client.status()['supervisor_pid']}/stat").read_text()
+    return int(stat.rpartition(")")[2].split()[1])
+
+
+def final(run: RunFolder) -> str:
+    return str(json.loads(run.status_final.read_text())["reason"])
+
+
+def nothing_is_left(run: RunFolder, pids: list[int]) -> bool:
+    return not run.is_running() and not any(map(runs, pids)) and not list(run.path.glob("*.sock"))
+
+
+def type_in(client: Client, name: str, text: str) -> None:
+    with client.console(name) as console:
+        console.sendall(text.encode() + b"\n")
+        seen = b""
+        while text.encode() not in seen.replace(b"boots", b""):
+            seen += console.recv(4096)
+
+
+# ---- up and down ----
+
+
+def test_up_status_and_down(computer: Computer) -> None:
+    events: list[dict[str, object]] = []
+    client = computer.start()
+    status = client.wait(events.append)
+
+    assert [each["state"] for each in status["partitions"]] == ["READY"] * 3
+    assert 0 < status["ready_s"] < 60
+    assert status["ssh"]["port"] == 40713
+    assert Path(status["ssh"]["key"]).stat().st_mode & 0o777 == 0o600
+    states = [(event["partition"], event["state"]) for event in events if event["event"] == "state"]
+    assert sorted(states) == sorted((p, s) for p in ("host", "lwk0", "lwk1") for s in ("BOOTING", "READY"))
+    # A second one who waits is told the same.
+    again: list[dict[str, object]] = []
+    client.wait(again.append)
+    assert again[: len(events)] == events
+
+    pids = [*processes(client), guardian_of(client)]
+    assert client.down()["partitions"] == dict.fromkeys(["host", "lwk0", "lwk1"], "powered off")
+    run = client.run
+    assert nothing_is_left(run, pids)
+    assert final(run) == "`enclave down`"
+    assert run.kernel_log("lwk0").read_text() == "ready\n"
+    assert fails_with(NotRunning, client.status) == "enclave fake is not running"
+    assert fails_with(NotRunning, Client.connect, run) == "enclave fake is not running"
+
+
+def test_a_name_runs_once_and_again_when_it_is_down(computer: Computer) -> None:
+    client = computer.up()
+    before = client.status()
+    assert "is running already" in fails_with(AlreadyRunning, computer.start)
+    assert client.status()["run_id"] == before["run_id"]
+    client.down()
+    assert computer.up().status()["run_id"] != before["run_id"]
+
+
+def test_enclaves_side_by_side_collide_in_nothing(computer: Computer) -> None:
+    one, other = computer.up("one"), computer.up("other")
+    one.down()
+    assert [each["state"] for each in other.status()["partitions"]] == ["READY"] * 3
+    other.kill("lwk0")
+    other.restart("lwk0")
+
+
+def test_the_callers_files_are_not_kept_open(computer: Computer) -> None:
+    read, write = os.pipe()
+    os.set_inheritable(write, True)
+    computer.up()
+    os.close(write)
+    assert os.read(read, 1) == b""
+    os.close(read)
+
+
+def test_qemu_that_is_not_installed(computer: Computer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orchestrator.qemu_command.QEMU", "qemu-that-is-not-here")
+    assert fails_with(EnvironmentFault, computer.start) == "qemu-that-is-not-here is not installed"
+    assert nothing_is_left(RunFolder("fake"), [])
+    assert final(RunFolder("fake")) == "qemu-that-is-not-here is not installed"
+
+
+def test_no_room_for_the_enclave(computer: Computer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "available_memory", lambda: 50 * room.MIB)
+    message = fails_with(EnvironmentFault, computer.start)
+    assert message.endswith("50 MiB are available")
+    assert nothing_is_left(RunFolder("fake"), [])
+
+
+def test_kernel_that_never_gets_ready(computer: Computer, impatient: None) -> None:
+    client = computer.start(lwk0="late")
+    message = fails_with(DeadlineError, client.wait)
+    assert message == "lwk0: did not become READY within 1.5 s; last console line: boots"
+    assert state(client, "lwk0")[0] == "HUNG"
+    assert state(client, "lwk1")[0] == "READY"
+
+
+def test_qemu_that_ends_at_once(computer: Computer) -> None:
+    client = computer.start(lwk0="exit")
+    message = fails_with(GuestError, client.wait)
+    assert message == "lwk0: QEMU exited with status 1: fake_qemu: told to exit"
+    client.down()
+
+
+def test_qemu_whose_monitor_is_silent(computer: Computer, monkeypatch: pytest.MonkeyPatch) -> None:
+    short = Deadlines(launch_s=1.5, ready_s=30, answer_s=5, shutdown_s=1, monitor_s=1)
+    monkeypatch.setattr(enclave, "patience", lambda accelerator, cpus: short)
+    client = computer.start(lwk0="mute")
+    message = fails_with(GuestError, client.wait)
+    assert message == "lwk0: QEMU did not answer its monitor within 1.5 s"
+
+
+# ---- what befalls one partition ----
+
+
+def test_killed_qemu_is_told_at_once_and_restarts(computer: Computer) -> None:
+    client = computer.up()
+    os.kill(partition(client, "lwk0")["pid"], signal.SIGKILL)
+    killed = ("EXITED", "QEMU was killed by signal 9 (SIGKILL)")
+    eventually(lambda: state(client, "lwk0") == killed, deadline_s=2)
+    assert partition(client, "lwk0")["pid"] is None
+    assert state(client, "lwk1") == state(client, "host") == ("READY", "")
+    assert fails_with(UsageError, client.command, "lwk0", "panic") == "lwk0 cannot be asked: it is EXITED"
+    events: list[dict[str, object]] = []
+    client.restart("lwk0", events.append)
+    assert [event["state"] for event in events if event["event"] == "state"] == ["BOOTING", "READY"]
+    assert partition(client, "lwk0")["incarnation"] == 2
+    assert partition(client, "lwk1")["incarnation"] == 1
+
+
+def test_kill_verb(computer: Computer) -> None:
+    client = computer.up()
+    assert client.kill("lwk1")["reason"] == "QEMU was killed by signal 9 (SIGKILL)"
+    assert fails_with(UsageError, client.kill, "lwk1") == "no QEMU runs lwk1"
+
+
+def test_panic_has_its_reason_and_leaves_the_log(computer: Computer) -> None:
+    client = computer.up()
+    client.command("lwk0", "panic")
+    panicked = ("PANICKED", "guest panicked: panic asked for by the monitor")
+    eventually(lambda: state(client, "lwk0") == panicked)
+    assert b"".join(client.log("lwk0")) == b"ready\n"
+    assert state(client, "lwk1")[0] == "READY"
+    assert fails_with(GuestError, client.wait) == "lwk0: guest panicked: panic asked for by the monitor"
+    client.restart("lwk0")
+    assert client.down()["partitions"]["lwk0"] == "powered off"
+
+
+def test_guest_restarts_itself_in_place(computer: Computer) -> None:
+    client = computer.up()
+    before = partition(client, "lwk0")
+    client.command("lwk0", "restart")
+    eventually(lambda: partition(client, "lwk0")["incarnation"] == 2 and state(client, "lwk0")[0] == "READY")
+    assert partition(client, "lwk0")["pid"] == before["pid"]
+
+
+def test_reset_that_nobody_asked_for(computer: Computer) -> None:
+    client = computer.up()
+    type_in(client, "lwk0", "reset")
+    reason = "triple fault or reset nobody asked for; last console line: reset"
+    eventually(lambda: state(client, "lwk0")[0] == "EXITED")
+    assert state(client, "lwk0")[1].startswith(reason.split(";")[0])
+
+
+def test_powered_off_by_command(computer: Computer) -> None:
+    client = computer.up()
+    client.command("lwk0", "shutdown")
+    eventually(lambda: state(client, "lwk0") == ("EXITED", "powered off"))
+    assert client.down()["partitions"]["lwk0"] == "powered off"
+
+
+def test_kernel_that_hangs_and_comes_back(computer: Computer, impatient: None) -> None:
+    client = computer.up()
+    type_in(client, "lwk0", "hang")
+    eventually(lambda: state(client, "lwk0") == ("HUNG", "did not answer a probe within 0.3 s"))
+    assert fails_with(HangError, client.wait) == "lwk0: did not answer a probe within 0.3 s"
+    assert "did not answer `panic` within" in fails_with(HangError, client.command, "lwk0", "panic")
+    type_in(client, "lwk0", "wake")
+    eventually(lambda: state(client, "lwk0") == ("READY", ""))
+    type_in(client, "lwk0", "hang")
+    eventually(lambda: state(client, "lwk0")[0] == "HUNG")
+    client.restart("lwk0")
+    assert state(client, "lwk0") == ("READY", "")
+
+
+def test_unknown_names_are_told_with_the_known_ones(computer: Computer) -> None:
+    client = computer.up()
+    assert fails_with(UsageError, client.kill, "lwk7") == "enclave fake has no partition 'lwk7'"
+    assert "unknown command 'dance'" in fails_with(UsageError, client.command, "lwk0", "dance")
+
+
+# ---- the end of the supervisor ----
+
+
+def test_killed_supervisor_leaves_nothing(computer: Computer) -> None:
+    client = computer.up()
+    pids = [*processes(client), guardian_of(client)]
+    os.kill(pids[0], signal.SIGKILL)
+    eventually(lambda: nothing_is_left(client.run, pids))
+    assert final(client.run) == "the supervisor was killed by signal 9 (SIGKILL)"
+    assert fails_with(NotRunning, client.status)
+    computer.up()
+
+
+def test_killed_guardian_ends_the_run_in_good_order(computer: Computer) -> None:
+    client = computer.up()
+    pids = [*processes(client), guardian_of(client)]
+    os.kill(pids[-1], signal.SIGKILL)
+    eventually(lambda: nothing_is_left(client.run, pids))
+    assert final(client.run) == "signal SIGTERM"
+
+
+def test_terminated_supervisor_ends_the_run_in_good_order(computer: Computer) -> None:
+    client = computer.up()
+    pids = processes(client)
+    os.kill(pids[0], signal.SIGTERM)
+    eventually(lambda: nothing_is_left(client.run, pids))
+    assert final(client.run) == "signal SIGTERM"
+
+
+def test_stopped_supervisor_stops_no_kernel(computer: Computer, impatient: None) -> None:
+    client = computer.up()
+    supervisor, *qemus = processes(client)
+    events = client.run.events
+    os.kill(supervisor, signal.SIGSTOP)
+    try:
+        eventually(lambda: Path(f"/proc/{supervisor}/stat").read_text().rpartition(")")[2].split()[0] == "T")
+        # Longer than a probe may take. The kernels have long answered the one that was on its way.
+        signal.sigtimedwait([], 0.6)
+        assert all(map(runs, qemus))
+    finally:
+        os.kill(supervisor, signal.SIGCONT)
+    assert client.status()["partitions"][0]["state"] == "READY"
+    assert "HUNG" not in events.read_text()
+
+
+# ---- clients ----
+
+
+def send(client: Client, data: bytes) -> dict[str, dict[str, object]]:
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(client.run.control_socket))
+        connection.sendall(data)
+        connection.shutdown(socket.SHUT_WR)
+        answer: dict[str, dict[str, object]] = json.loads(connection.makefile().readline())
+        return answer
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\n",
+        b"\xff\xfe\n",
+        b"[1, 2]\n",
+        b"{}\n",
+        b'{"verb": "dance"}\n',
+        b'{"verb": ["status"]}\n',
+        b'{"verb": "kill"}\n',
+        b'{"verb": "kill", "partition": 3}\n',
+        b"x" * 300_000,
+    ],
+    ids=lambda data: data[:12].decode(errors="replace").strip() + f"({len(data)})",
+)
+def test_nonsense_is_refused_and_harms_nobody(running: Client, data: bytes) -> None:
+    answer = send(running, data)
+    assert answer["error"]["exit_status"] == 2
+    assert answer["error"]["message"]
+    assert running.status()["enclave"] == "shared"
+
+
+def test_clients_that_go_away_harm_nobody(running: Client) -> None:
+    for verb in ("status", "wait", "log", "console", "restart"):
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(str(running.run.control_socket))
+            connection.sendall(
+                json.dumps({"verb": verb, "partition": "lwk1", "follow": True}).encode() + b"\n"
+            )
+    eventually(lambda: partition(running, "lwk1")["incarnation"] == 2)
+    eventually(lambda: state(running, "lwk1")[0] == "READY")
+
+
+def test_log_is_followed_until_the_end(running: Client) -> None:
+    pieces = running.log("host", follow=True)
+    assert next(pieces) == b"ready\n"
+    type_in(running, "host", "log one more line")
+    assert next(pieces) == b"one more line\n"
+    pieces.close()  # type: ignore[attr-defined]
+
+
+def test_every_viewer_sees_the_console(running: Client) -> None:
+    with running.console("lwk0") as one, running.console("lwk0") as other:
+        one.sendall(b"hello\n")
+        for viewer in (one, other):
+            viewer.settimeout(10)
+            seen = b""
+            while b"hello\n" not in seen:
+                seen += viewer.recv(4096)
+    assert "hello" in running.run.console_log("lwk0").read_text()
+
+
+def test_a_viewer_that_does_not_read_is_dropped_and_delays_nobody(running: Client) -> None:
+    with running.console("lwk0") as lazy, running.console("lwk0") as eager:
+        eager.settimeout(10)
+        eager.sendall(b"flood\n")
+        taken = 0
+        while taken < 1 << 20:
+            taken += len(eager.recv(1 << 16))
+        lazy.settimeout(10)
+        lost = 0
+        with pytest.raises(ConnectionResetError):  # noqa: PT012
+            while data := lazy.recv(1 << 16):
+                lost += len(data)
+            raise ConnectionResetError
+        assert lost < 1 << 20
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory, layout: Layout) -> Iterator[Client]:
+    """An enclave for tests that leave it as it was."""
+    computer = Computer(tmp_path_factory.mktemp("shared"), layout)
+    with pytest.MonkeyPatch.context() as patch:
+        computer.install(patch.setenv)
+        client = computer.up("shared")
+    yield client
+    computer.close()
