@@ -51,7 +51,7 @@ static int chardev_release(struct inode *inode, struct file *file)
 	chardev_resume_links(fabric);
 	kfree(opening);
 	if (atomic_dec_and_test(&fabric->users))
-		wake_up(&fabric->unused);
+		complete(&fabric->unused);
 	return 0;
 }
 
@@ -309,7 +309,7 @@ static const struct file_operations chardev_operations = {
 int chardev_register(struct fabric *fabric)
 {
 	atomic_set(&fabric->users, 1);
-	init_waitqueue_head(&fabric->unused);
+	init_completion(&fabric->unused);
 	fabric->misc = (struct miscdevice) {
 		.minor = MISC_DYNAMIC_MINOR,
 		.name = "ikc",
@@ -330,6 +330,6 @@ void chardev_deregister(struct fabric *fabric)
 	for (peer = 0; peer < fabric->region.count; peer++)
 		if (fabric_link(fabric, peer))
 			wake_up_interruptible_all(&fabric->links[peer].writable);
-	atomic_dec(&fabric->users);
-	wait_event(fabric->unused, !atomic_read(&fabric->users));
+	if (!atomic_dec_and_test(&fabric->users))
+		wait_for_completion(&fabric->unused);
 }

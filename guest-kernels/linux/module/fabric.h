@@ -3,6 +3,7 @@
 #ifndef FABRIC_H
 #define FABRIC_H
 
+#include <linux/completion.h>
 #include <linux/miscdevice.h>
 
 #include "klog.h"
@@ -19,7 +20,7 @@ struct fabric {
 
 	struct miscdevice misc; /* /dev/ikc */
 	atomic_t users;		/* open files, and one for the driver */
-	wait_queue_head_t unused;
+	struct completion unused;
 	bool stopping; /* everything that waits returns -ENODEV */
 };
 

@@ -1,173 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Windows. A device without doorbells is the RAM of another partition, or a part of it; the region tells
- * of which. When all parts of a partition are here, /dev/ikc-window-<partition> shows them at their
- * guest-physical addresses. The memory has struct pages, so that the kernel can pin it and do I/O on it;
- * they cost time and memory, and are made when a window is first opened.
+ * of which. When all parts of a partition are here they are shown as one device.
  */
-#include <linux/fs.h>
 #include <linux/list.h>
-#include <linux/memremap.h>
-#include <linux/miscdevice.h>
-#include <linux/mm.h>
-#include <linux/module.h>
 #include <linux/mutex.h>
-#include <linux/pfn_t.h>
 #include <linux/slab.h>
 
 #include <asm/pgtable.h>
 
 #include "window.h"
+#include "window_view.h"
 
 #define WINDOW_NONE 0xffffffff
-
-/* One device. */
-struct window {
-	struct list_head list;
-	struct pci_dev *pdev;
-	u32 devfn;
-	u64 base;
-	u64 size;
-	void *mapped;
-	struct mutex lock; /* of the two below */
-	bool has_pages;
-	struct dev_pagemap pages;
-};
-
-/* Where a range of the partition's addresses is in ours. */
-struct window_segment {
-	struct window *window;
-	u64 guest;
-	u64 size;
-	u64 host;
-};
-
-/* One partition. */
-struct window_view {
-	struct list_head list;
-	u32 partition;
-	char name[sizeof("ikc-window-") + IKC_NAME_SIZE];
-	struct miscdevice misc;
-	atomic_t users; /* open files, and one for the driver */
-	wait_queue_head_t unused;
-	u32 segment_count;
-	struct window_segment segments[];
-};
 
 static DEFINE_MUTEX(window_lock); /* of the three below */
 static LIST_HEAD(windows);
 static LIST_HEAD(window_views);
 static const struct region *window_region;
-
-/* ---- /dev/ikc-window-<partition> ---- */
-
-static const struct window_segment *window_find_segment(const struct window_view *view, u64 guest)
-{
-	const struct window_segment *segment = view->segments;
-
-	for (; segment < view->segments + view->segment_count; segment++)
-		if (guest - segment->guest < segment->size)
-			return segment;
-	return NULL;
-}
-
-static int window_make_pages(struct window *window)
-{
-	void *pages;
-	int err = 0;
-
-	mutex_lock(&window->lock);
-	if (!window->has_pages) {
-		pages = devm_memremap_pages(&window->pdev->dev, &window->pages);
-		err = PTR_ERR_OR_ZERO(pages);
-		window->has_pages = !err;
-	}
-	mutex_unlock(&window->lock);
-	if (err)
-		dev_err_ratelimited(&window->pdev->dev, "no struct pages for a window of %llu MiB: error %d\n",
-				    window->size >> 20, err);
-	return err;
-}
-
-static int window_open(struct inode *inode, struct file *file)
-{
-	struct window_view *view = container_of(file->private_data, struct window_view, misc);
-	u32 i;
-	int err;
-
-	for (i = 0; i < view->segment_count; i++) {
-		err = window_make_pages(view->segments[i].window);
-		if (err)
-			return err;
-	}
-	atomic_inc(&view->users);
-	file->private_data = view;
-	return nonseekable_open(inode, file);
-}
-
-static int window_release(struct inode *inode, struct file *file)
-{
-	struct window_view *view = file->private_data;
-
-	if (atomic_dec_and_test(&view->users))
-		wake_up(&view->unused);
-	return 0;
-}
-
-static vm_fault_t window_fault(struct vm_fault *fault)
-{
-	const struct window_view *view = fault->vma->vm_file->private_data;
-	u64 guest = (u64)fault->pgoff << PAGE_SHIFT;
-	const struct window_segment *segment = window_find_segment(view, guest);
-	pfn_t pfn;
-
-	if (!segment)
-		return VM_FAULT_SIGBUS;
-	pfn = phys_to_pfn_t(segment->host + (guest - segment->guest), PFN_DEV | PFN_MAP);
-	return vmf_insert_mixed(fault->vma, fault->address, pfn);
-}
-
-static const struct vm_operations_struct window_vm_operations = {
-	.fault = window_fault,
-};
-
-static bool window_is_whole(const struct window_view *view, u64 guest, u64 size)
-{
-	u64 end = guest + size;
-
-	if (end < guest)
-		return false;
-	while (guest < end) {
-		const struct window_segment *segment = window_find_segment(view, guest);
-
-		if (!segment)
-			return false;
-		guest = segment->guest + segment->size;
-	}
-	return true;
-}
-
-/* The offset is the guest-physical address. ENXIO: not all of it is RAM of the partition. */
-static int window_mmap(struct file *file, struct vm_area_struct *vma)
-{
-	const struct window_view *view = file->private_data;
-
-	if (!(vma->vm_flags & VM_SHARED))
-		return -EINVAL;
-	if (!window_is_whole(view, (u64)vma->vm_pgoff << PAGE_SHIFT, vma->vm_end - vma->vm_start))
-		return -ENXIO;
-	vma->vm_flags |= VM_MIXEDMAP | VM_DONTEXPAND | VM_DONTDUMP;
-	vma->vm_ops = &window_vm_operations;
-	return 0;
-}
-
-static const struct file_operations window_operations = {
-	.owner = THIS_MODULE,
-	.open = window_open,
-	.release = window_release,
-	.mmap = window_mmap,
-	.llseek = no_llseek,
-};
 
 /* ---- a partition's view, made of its windows ---- */
 
@@ -237,37 +87,17 @@ static bool window_is_write_back(const struct window *window)
 	return pte && !(pte_flags(*pte) & (_PAGE_PWT | _PAGE_PCD));
 }
 
-static void window_say(const struct window_segment *segment, const char *partition)
+static void window_say(const struct window_view *view, const char *partition)
 {
-	bool write_back = window_is_write_back(segment->window);
+	const struct window_segment *segment = view->segments;
 
-	dev_info(&segment->window->pdev->dev, "window of %s: %llu MiB of its memory at %#llx, here at %#llx, %s\n",
-		 partition, segment->size >> 20, segment->guest, segment->host,
-		 write_back ? "write-back" : "uncached: this BAR should lie above 4 GiB, under SeaBIOS");
-}
-
-static int window_register_view(struct window_view *view, const char *partition)
-{
-	u32 i;
-	int err;
-
-	snprintf(view->name, sizeof(view->name), "ikc-window-%s", partition);
-	atomic_set(&view->users, 1);
-	init_waitqueue_head(&view->unused);
-	view->misc = (struct miscdevice) {
-		.minor = MISC_DYNAMIC_MINOR,
-		.name = view->name,
-		.fops = &window_operations,
-		.parent = &view->segments[0].window->pdev->dev,
-		.mode = 0600,
-	};
-	err = misc_register(&view->misc);
-	if (err)
-		return err;
-	list_add(&view->list, &window_views);
-	for (i = 0; i < view->segment_count; i++)
-		window_say(&view->segments[i], partition);
-	return 0;
+	for (; segment < view->segments + view->segment_count; segment++)
+		dev_info(&segment->window->pdev->dev,
+			 "window of %s: %llu MiB of its memory at %#llx, here at %#llx, %s\n", partition,
+			 segment->size >> 20, segment->guest, segment->host,
+			 window_is_write_back(segment->window) ?
+				 "write-back" :
+				 "uncached: this BAR should lie above 4 GiB, under SeaBIOS");
 }
 
 static void window_publish(u32 partition)
@@ -285,9 +115,12 @@ static void window_publish(u32 partition)
 	region_name(window_region, partition, name);
 	err = window_add_segments(view, identity, count);
 	if (!err)
-		err = window_register_view(view, name);
-	if (!err)
+		err = window_view_register(view, name);
+	if (!err) {
+		list_add(&view->list, &window_views);
+		window_say(view, name);
 		return;
+	}
 	kfree(view);
 	if (err != -EAGAIN && err != -ENOENT)
 		dev_err(&window_region->pdev->dev, "window of %s: error %d\n", name, err);
@@ -305,9 +138,7 @@ static void window_publish_missing(void)
 static void window_unpublish(struct window_view *view)
 {
 	list_del(&view->list);
-	misc_deregister(&view->misc);
-	atomic_dec(&view->users);
-	wait_event(view->unused, !atomic_read(&view->users));
+	window_view_deregister(view);
 	kfree(view);
 }
 
