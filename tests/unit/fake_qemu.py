@@ -7,7 +7,7 @@ How the guest behaves is said on its command line (`-append`), and typed into it
     deaf      its monitor does not obey `quit`         hang     takes no doorbell any more
     late      it never gets READY                      wake     takes them again
     exit      QEMU ends at once with status 1          log X    writes X into its kernel log
-                                                       flood    writes a MiB to the console
+                                                       flood    writes 64 KiB to the console
 The console echoes what is typed. QMP's `x-do` sends an event or ends QEMU (test_machine.py).
 """
 
@@ -29,6 +29,7 @@ from orchestrator.ikc import Region, View
 from orchestrator.ikc_layout import ensure_layout
 
 BUILD = "ENCLAVE_FAKE_QEMU_BUILD"  # environment: the folder of ikc_layout.json
+FLOOD = 1 << 16
 USERNET = """Hub -1 (net0):
   Protocol[State]    FD  Source Address  Port   Dest. Address  Port RecvQ SendQ
   TCP[HOST_FORWARD]  15       127.0.0.1 40713       10.0.2.15    22     0     0
@@ -199,7 +200,7 @@ class Guest:
             elif word == "log":
                 self.log(rest + "\n")
             elif word == "flood":
-                self.serial.sendall(b"x" * (1 << 20))
+                self.serial.sendall(b"x" * FLOOD)
 
 
 def converse(fabric: socket.socket) -> tuple[int, int, dict[int, list[int]]]:
