@@ -78,10 +78,12 @@ const struct acpi_entry *acpi_next_entry(const struct acpi_table *table, size_t 
 					 const struct acpi_entry *entry)
 {
 	const char *end = (const char *)table + table->length;
-	const char *next = entry ? (const char *)entry + entry->length : (const char *)table + first;
+	const char *next = entry ? (const char *)entry + entry->length
+				 : (const char *)table + first;
 
 	entry = (const struct acpi_entry *)next;
-	if (next + sizeof(*entry) > end || entry->length < sizeof(*entry) || next + entry->length > end)
+	if (next + sizeof(*entry) > end || entry->length < sizeof(*entry) ||
+	    next + entry->length > end)
 		return NULL;
 	return entry;
 }
@@ -90,8 +92,8 @@ static void find_root(void)
 {
 	const struct rsdp *rsdp = phys_to_virt(platform.rsdp);
 
-	if (!reachable(platform.rsdp, sizeof(*rsdp)) || memcmp(rsdp->signature, RSDP_SIGNATURE, 8) ||
-	    !checksum_right(rsdp, RSDP_V1_LENGTH)) {
+	if (!reachable(platform.rsdp, sizeof(*rsdp)) ||
+	    memcmp(rsdp->signature, RSDP_SIGNATURE, 8) || !checksum_right(rsdp, RSDP_V1_LENGTH)) {
 		log_error("acpi: no root pointer at 0x%lx", platform.rsdp);
 		return;
 	}
@@ -131,8 +133,8 @@ _Static_assert(offsetof(struct fadt, reset_value) == 128, "FADT");
 #define SPACE_IO 1
 
 /*
- * The sleep type for S5, out of the DSDT: Name (\_S5, Package () {type, ...}). Only this one shape is
- * understood (section 20.2): NameOp? "_S5_" PackageOp length count [BytePrefix] type.
+ * The sleep type for S5, out of the DSDT: Name (\_S5, Package () {type, ...}). Only this one shape
+ * is understood (section 20.2): NameOp? "_S5_" PackageOp length count [BytePrefix] type.
  */
 static uint16_t find_s5_type(const struct acpi_table *dsdt)
 {

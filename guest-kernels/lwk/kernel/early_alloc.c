@@ -27,8 +27,8 @@ void *early_alloc(size_t size)
 		next = virt_to_phys(kernel_end);
 	size = ALIGN_UP(size, PAGE_SIZE);
 	if (closed || next + size > limit())
-		panic("early_alloc: no %lu bytes at 0x%lx, RAM ends at 0x%lx%s", size, next, limit(),
-		      closed ? " (closed)" : "");
+		panic("early_alloc: no %lu bytes at 0x%lx, RAM ends at 0x%lx%s", size, next,
+		      limit(), closed ? " (closed)" : "");
 	block = next;
 	next += size;
 	return memset(phys_to_virt(block), 0, size);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The kernel log: a ring of the last lines, the serial console, and one sink that may come later. */
+/*
+ * The kernel log: a ring of the last lines, the serial console, and one sink that may come later.
+ */
 #include <arch/console.h>
 #include <lwk/cmdline.h>
 #include <lwk/log.h>
@@ -51,7 +53,10 @@ void log_enter_panic(void)
 	in_panic = true;
 }
 
-/* In a panic all other CPUs are stopped, perhaps one of them with the lock, perhaps this very one had it. */
+/*
+ * In a panic all other CPUs are stopped, perhaps one of them with the lock, perhaps this very one
+ * had it.
+ */
 static uint64_t log_lock(void)
 {
 	return in_panic ? interrupts_save() : spin_lock(&lock);

@@ -30,7 +30,7 @@ static _Noreturn void boot_on_own_stack(void)
 	timer_init();       /* a timer can be armed; none is */
 	interrupts_enable();
 	pci_init();         /* devices are found */
-	ikc_init();         /* log and panics reach the region: whoever looks there sees this kernel boot */
+	ikc_init();         /* log and panics reach the region: it shows there that we boot */
 	smp_start();        /* all CPUs run */
 	ikc_start();        /* READY: the other kernels may talk to this one */
 	selftest_run();     /* does not return if one was asked for */
@@ -47,7 +47,7 @@ void boot_main(paddr_t start_info)
 	pvh_init(start_info);
 	log_init();
 	log_info("lwk: command line \"%s\"", cmdline_text());
-	acpi_init();        /* reads the firmware's tables in place: their memory is free afterwards */
+	acpi_init();        /* reads the firmware's tables in place: free memory afterwards */
 	topology_init();
 	time_init();        /* deadlines work */
 	paging_init();      /* RAM above 4 GiB can be reached, and address 0 no more */

@@ -2,8 +2,9 @@
 /*
  * Physical pages: a buddy allocator per NUMA node.
  *
- * A node's RAM is one or more regions. A region begins with its table of states, a byte for each page, so a
- * node's bookkeeping is in the node's own memory. Free blocks are linked through their first bytes.
+ * A node's RAM is one or more regions. A region begins with its table of states, a byte for each
+ * page, so a node's bookkeeping is in the node's own memory. Free blocks are linked through their
+ * first bytes.
  */
 #include <arch/boot.h>
 #include <lwk/cpu.h>
@@ -134,8 +135,8 @@ paddr_t page_alloc(unsigned int order, int wanted, unsigned int flags)
 	paddr_t page = 0;
 
 	if (first >= topology.node_count || order > PAGE_ORDER_MAX)
-		panic("page_alloc: order %u (of %u) on node %u (of %u)", order, PAGE_ORDER_MAX, first,
-		      topology.node_count);
+		panic("page_alloc: order %u (of %u) on node %u (of %u)", order, PAGE_ORDER_MAX,
+		      first, topology.node_count);
 	for (unsigned int i = 0; i < tries && !page; i++) {
 		struct node *node = &nodes[nodes[first].nearest[i]];
 		uint64_t lock_flags = spin_lock(&node->lock);
@@ -157,7 +158,8 @@ static void check_used(const struct region *region, paddr_t page, unsigned int o
 	if (state & STATE_FREE)
 		panic("page_free: 0x%lx is free already (order %u)", page, state & STATE_ORDER);
 	if (state & STATE_USED)
-		panic("page_free: 0x%lx was given out with order %u, not %u", page, state & STATE_ORDER, order);
+		panic("page_free: 0x%lx was given out with order %u, not %u", page,
+		      state & STATE_ORDER, order);
 	panic("page_free: 0x%lx is not the start of a block that was given out", page);
 }
 
@@ -216,7 +218,8 @@ static void add_region(paddr_t base, paddr_t end, uint32_t node_id)
 	if (region_count == MAX_REGIONS)
 		panic("page_alloc: more than %u regions of RAM", MAX_REGIONS);
 	region = &regions[region_count++];
-	*region = (struct region){ base + table, end, node_id, memset(phys_to_virt(base), 0, table) };
+	*region = (struct region){ base + table, end, node_id,
+				   memset(phys_to_virt(base), 0, table) };
 	node->usage.total_pages += (end - region->base) >> PAGE_SHIFT;
 
 	for (paddr_t page = region->base; page < end; ) {
@@ -238,7 +241,10 @@ static void add_unoccupied(paddr_t base, paddr_t end, uint32_t node, paddr_t ker
 		add_region(MAX(base, kernel_phys_end), end, node);
 }
 
-/* One range of the firmware's RAM, divided by the nodes' ranges; what no node claims goes to node 0. */
+/*
+ * One range of the firmware's RAM, divided by the nodes' ranges; what no node claims goes to node
+ * 0.
+ */
 static void add_ram(paddr_t base, paddr_t end, paddr_t kernel_phys_end)
 {
 	while (base < end) {
@@ -264,12 +270,13 @@ static void add_ram(paddr_t base, paddr_t end, paddr_t kernel_phys_end)
 
 static void sort_nearest(unsigned int id)
 {
+	const uint8_t *distance = topology.distance[id];
 	uint8_t *nearest = nodes[id].nearest;
 
 	for (unsigned int other = 0; other < topology.node_count; other++) {
 		unsigned int at = other;
 
-		for (; at > 0 && topology.distance[id][nearest[at - 1]] > topology.distance[id][other]; at--)
+		for (; at > 0 && distance[nearest[at - 1]] > distance[other]; at--)
 			nearest[at] = nearest[at - 1];
 		nearest[at] = other;
 	}
@@ -296,6 +303,7 @@ void page_alloc_init(void)
 	}
 	for (unsigned int id = 0; id < topology.node_count; id++)
 		log_info("memory: node %u: %lu of %lu MiB free", id,
-			 nodes[id].usage.free_pages >> (20 - PAGE_SHIFT), topology_node_memory(id) >> 20);
+			 nodes[id].usage.free_pages >> (20 - PAGE_SHIFT),
+			 topology_node_memory(id) >> 20);
 	paging_boot_over();
 }

@@ -53,7 +53,8 @@ static void PRINTF_LIKE(1, 2) tell(const char *format, ...)
 	vsnprintf(line, sizeof(line), format, arguments);
 	va_end(arguments);
 	log_write(LOG_PANIC, "%s", line);
-	report_length += snprintf(report + report_length, REPORT_SIZE - report_length, "%s\n", line);
+	report_length += snprintf(report + report_length, REPORT_SIZE - report_length, "%s\n",
+				  line);
 	report_length = MIN(report_length, (size_t)REPORT_SIZE - 1);
 }
 
@@ -76,7 +77,8 @@ void panic_park(const struct trap_frame *frame)
 static bool all_parked(void)
 {
 	for (unsigned int id = 0; id < cpu_count; id++)
-		if (id != owner && cpus[id]->online && !__atomic_load_n(&cpus[id]->parked, __ATOMIC_ACQUIRE))
+		if (id != owner && cpus[id]->online &&
+		    !__atomic_load_n(&cpus[id]->parked, __ATOMIC_ACQUIRE))
 			return false;
 	return true;
 }
@@ -113,7 +115,8 @@ static void tell_others(void)
 		last = first;
 		if (first == owner)
 			continue;
-		while (last + 1 < cpu_count && last + 1 != owner && !strcmp(place_of(last + 1, other), place))
+		while (last + 1 < cpu_count && last + 1 != owner &&
+		       !strcmp(place_of(last + 1, other), place))
 			last++;
 		if (first == last)
 			tell("CPU %u: %s", first, place);
@@ -160,14 +163,15 @@ static _Noreturn void panic_again(const char *format, va_list arguments)
 	finish();
 }
 
-static _Noreturn void panic_with(const struct trap_frame *frame, uint64_t rip, uint64_t frame_pointer,
-				 const char *format, va_list arguments)
+static _Noreturn void panic_with(const struct trap_frame *frame, uint64_t rip,
+				 uint64_t frame_pointer, const char *format, va_list arguments)
 {
 	uint32_t nobody = NOBODY, self = this_cpu()->id;
 	char text[SYMBOL_MAX];
 
 	interrupts_disable();
-	if (!__atomic_compare_exchange_n(&owner, &nobody, self, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+	if (!__atomic_compare_exchange_n(&owner, &nobody, self, false, __ATOMIC_ACQ_REL,
+					 __ATOMIC_ACQUIRE)) {
 		if (nobody == self)
 			panic_again(format, arguments);
 		park(rip);
@@ -177,7 +181,8 @@ static _Noreturn void panic_with(const struct trap_frame *frame, uint64_t rip, u
 	log_enter_panic();
 
 	tell("panic: %s", reason);
-	tell("CPU %u, node %u, in %s", self, this_cpu()->node, symbol_format(text, sizeof(text), rip));
+	tell("CPU %u, node %u, in %s", self, this_cpu()->node,
+	     symbol_format(text, sizeof(text), rip));
 	if (frame)
 		trap_log_registers(frame);
 	tell_backtrace(frame_pointer);
@@ -190,7 +195,8 @@ void panic(const char *format, ...)
 	va_list arguments;
 
 	va_start(arguments, format);
-	panic_with(NULL, (uint64_t)__builtin_return_address(0) - 1, backtrace_frame_pointer(), format, arguments);
+	panic_with(NULL, (uint64_t)__builtin_return_address(0) - 1, backtrace_frame_pointer(),
+		   format, arguments);
 }
 
 void panic_at(const struct trap_frame *frame, const char *format, ...)

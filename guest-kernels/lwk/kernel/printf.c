@@ -31,7 +31,8 @@ static void put_times(struct output *out, char c, int times)
 		put(out, c);
 }
 
-static void put_field(struct output *out, const struct conversion *conv, const char *text, int length)
+static void put_field(struct output *out, const struct conversion *conv, const char *text,
+		      int length)
 {
 	if (!conv->left)
 		put_times(out, ' ', conv->width - length);
@@ -41,8 +42,8 @@ static void put_field(struct output *out, const struct conversion *conv, const c
 		put_times(out, ' ', conv->width - length);
 }
 
-static void put_number(struct output *out, const struct conversion *conv, uint64_t value, unsigned int base,
-		       const char *prefix, bool upper)
+static void put_number(struct output *out, const struct conversion *conv, uint64_t value,
+		       unsigned int base, const char *prefix, bool upper)
 {
 	const char *digits = upper ? "0123456789ABCDEF" : "0123456789abcdef";
 	char text[24];
@@ -128,14 +129,16 @@ static void put_signed(struct output *out, const struct conversion *conv, int64_
 	int shift = 64 - conv->size * 8;
 
 	value = (int64_t)((uint64_t)value << shift) >> shift;
-	put_number(out, conv, value < 0 ? -(uint64_t)value : (uint64_t)value, 10, value < 0 ? "-" : "", false);
+	put_number(out, conv, value < 0 ? -(uint64_t)value : (uint64_t)value, 10,
+		   value < 0 ? "-" : "", false);
 }
 
 static void put_string(struct output *out, const struct conversion *conv, const char *text)
 {
 	if (!text)
 		text = "(null)";
-	put_field(out, conv, text, strnlen(text, conv->precision >= 0 ? (size_t)conv->precision : SIZE_MAX));
+	put_field(out, conv, text,
+		  strnlen(text, conv->precision >= 0 ? (size_t)conv->precision : SIZE_MAX));
 }
 
 static int parse_width(const char **format, va_list *arguments)
@@ -168,7 +171,8 @@ static int64_t next_integer(const struct conversion *conv, va_list *arguments)
 }
 
 /* False for a letter that is none of ours. */
-static bool put_conversion(struct output *out, const struct conversion *conv, char letter, va_list *arguments)
+static bool put_conversion(struct output *out, const struct conversion *conv, char letter,
+			   va_list *arguments)
 {
 	char c;
 
@@ -178,7 +182,8 @@ static bool put_conversion(struct output *out, const struct conversion *conv, ch
 		put_signed(out, conv, next_integer(conv, arguments));
 		return true;
 	case 'u':
-		put_number(out, conv, narrow(next_integer(conv, arguments), conv->size), 10, "", false);
+		put_number(out, conv, narrow(next_integer(conv, arguments), conv->size), 10, "",
+			   false);
 		return true;
 	case 'x':
 	case 'X':
@@ -205,7 +210,8 @@ int vsnprintf(char *buffer, size_t size, const char *format, va_list original)
 	struct output out = { buffer, size, 0 };
 	va_list arguments;
 
-	va_copy(arguments, original); /* a parameter of this type is a pointer, whose address is another type */
+	/* as a parameter, a va_list is a pointer, and has an address of another type */
+	va_copy(arguments, original);
 	for (; *format; format++) {
 		struct conversion conv;
 

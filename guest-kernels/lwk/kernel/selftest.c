@@ -80,11 +80,14 @@ static void end_of_panic(const char *text)
 	const char *line_end = strchr(text, '\n');
 
 	if (!expected[0])
-		report(running, selftest_failed("%.*s", line_end ? (int)(line_end - text) : -1, text));
+		report(running,
+		       selftest_failed("%.*s", line_end ? (int)(line_end - text) : -1, text));
 	else if (!strstr(text, expected[0]))
-		report(running, selftest_failed("the report of the panic lacks \"%s\"", expected[0]));
+		report(running,
+		       selftest_failed("the report of the panic lacks \"%s\"", expected[0]));
 	else if (!strstr(text, expected[1]))
-		report(running, selftest_failed("the report of the panic lacks \"%s\"", expected[1]));
+		report(running,
+		       selftest_failed("the report of the panic lacks \"%s\"", expected[1]));
 	else
 		report(running, NULL);
 	finish();

@@ -178,7 +178,8 @@ static const char *test_stress(void)
 	if (errors)
 		return selftest_failed("%u blocks had two owners at a time", errors);
 	if (free_pages() != before)
-		return selftest_failed("%lu pages free before the stress, %lu after", before, free_pages());
+		return selftest_failed("%lu pages free before the stress, %lu after", before,
+				       free_pages());
 	return NULL;
 }
 
@@ -198,8 +199,8 @@ static const char *test_merging(unsigned int node)
 	uint64_t blocks = count_blocks(node);
 
 	if (blocks != blocks_before[node])
-		return selftest_failed("node %u: %lu blocks before, %lu after: neighbours were not merged", node,
-				       blocks_before[node], blocks);
+		return selftest_failed("node %u: %lu blocks before, %lu after: they do not merge",
+				       node, blocks_before[node], blocks);
 	return NULL;
 }
 
@@ -211,7 +212,7 @@ const char *selftest_memory(void)
 		blocks_before[node] = count_blocks(node);
 	page_fill_freed(true);
 	why = test_nodes(test_rules);
-	page_fill_freed(false); /* filling would take most of the time below, and CPUs hardly meet */
+	page_fill_freed(false); /* it would take most of the time, and CPUs would hardly meet */
 	if (!why)
 		why = test_stress();
 	if (!why)

@@ -54,7 +54,8 @@ static const char *test_ring(void)
 	while (__atomic_load_n(&done, __ATOMIC_ACQUIRE) < cpu_count) {
 		work_run_queued(); /* this CPU is not idle */
 		if (deadline_passed(deadline))
-			return selftest_failed("%u of %u CPUs reached their neighbour", done, cpu_count);
+			return selftest_failed("%u of %u CPUs reached their neighbour", done,
+					       cpu_count);
 		cpu_relax();
 	}
 	return NULL;
@@ -65,7 +66,8 @@ const char *selftest_smp(void)
 	uint32_t wrong = 0;
 
 	if (cpu_online_count() != topology.cpu_count)
-		return selftest_failed("%u of %u CPUs are online", cpu_online_count(), topology.cpu_count);
+		return selftest_failed("%u of %u CPUs are online", cpu_online_count(),
+				       topology.cpu_count);
 	xcall_all(check_identity, &wrong);
 	if (wrong)
 		return selftest_failed("%u CPUs are not who they should be", wrong);
@@ -95,8 +97,8 @@ static void add_many(void *unused)
 
 		__atomic_fetch_add(&shared.sum, 3, __ATOMIC_RELAXED);
 		__atomic_fetch_xor(&shared.bits, 1u << i % 32, __ATOMIC_RELAXED);
-		while (!__atomic_compare_exchange_n(&shared.swapped, &old, old + 1, true, __ATOMIC_RELAXED,
-						    __ATOMIC_RELAXED))
+		while (!__atomic_compare_exchange_n(&shared.swapped, &old, old + 1, true,
+						    __ATOMIC_RELAXED, __ATOMIC_RELAXED))
 			;
 	}
 }
@@ -114,9 +116,11 @@ const char *selftest_atomics(void)
 	if (shared.sum != 3 * adds)
 		return selftest_failed("locked adds: %lu of %lu arrived", shared.sum / 3, adds);
 	if (shared.swapped != adds)
-		return selftest_failed("compare-and-swap: %lu of %lu arrived", shared.swapped, adds);
+		return selftest_failed("compare-and-swap: %lu of %lu arrived", shared.swapped,
+				       adds);
 	if (shared.bits != (rounds % 2 ? bits : 0))
-		return selftest_failed("locked xor left 0x%x after %lu rounds", shared.bits, rounds);
+		return selftest_failed("locked xor left 0x%x after %lu rounds", shared.bits,
+				       rounds);
 	return NULL;
 }
 
@@ -127,7 +131,10 @@ static struct {
 	uint64_t worst_ns; /* how far a clock was behind what another had shown before */
 } shown;
 
-/* Shows its time if it is later than all before: whoever reads a clock after that must read no less. */
+/*
+ * Shows its time if it is later than all before: whoever reads a clock after that must read no
+ * less.
+ */
 static void watch_clock(void *unused)
 {
 	uint64_t latest = __atomic_load_n(&shown.latest, __ATOMIC_ACQUIRE);
@@ -136,8 +143,8 @@ static void watch_clock(void *unused)
 	(void)unused;
 	if (now < latest)
 		__atomic_store_n(&shown.worst_ns, latest - now, __ATOMIC_RELAXED);
-	while (now > latest && !__atomic_compare_exchange_n(&shown.latest, &latest, now, true, __ATOMIC_RELEASE,
-							    __ATOMIC_ACQUIRE))
+	while (now > latest && !__atomic_compare_exchange_n(&shown.latest, &latest, now, true,
+							    __ATOMIC_RELEASE, __ATOMIC_ACQUIRE))
 		;
 	for (unsigned int i = 0; i < READING_PAUSE; i++)
 		cpu_relax();

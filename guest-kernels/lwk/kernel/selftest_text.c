@@ -26,7 +26,8 @@ static const char *test_printf(void)
 	EXPECT_TEXT("ff FF 0xff 00ff 0x0f", "%x %X %#x %04x %#04x", 255, 255, 255, 255, 15);
 	EXPECT_TEXT("ff ffff -1 7", "%hhx %hx %hhd %zu", 0xfff, 0xfffff, 0xff, sizeof(int) + 3);
 	EXPECT_TEXT("0x1234 0x0", "%p %p", (void *)0x1234, NULL);
-	EXPECT_TEXT("a|  ab|ab  |abc|  x", "%c|%4s|%-4s|%.3s|%*s", 'a', "ab", "ab", "abcdef", 3, "x");
+	EXPECT_TEXT("a|  ab|ab  |abc|  x", "%c|%4s|%-4s|%.3s|%*s", 'a', "ab", "ab", "abcdef", 3,
+		    "x");
 	EXPECT_TEXT("0.012 -   007", "%d.%.3d -%6.3d", 0, 12, 7);
 
 	SELFTEST_EXPECT(snprintf(small, sizeof(small), "%d", 123456) == 6);

@@ -8,7 +8,7 @@
 
 #define DELAY (5 * NS_PER_MS)
 #define QUIET (20 * NS_PER_MS)
-#define LATE (10 * NS_PER_S) /* the host may be busy; a timer that is wrong by a factor of 1000 shows */
+#define LATE (10 * NS_PER_S) /* the host may be busy; a factor of 1000 would still show */
 
 static uint64_t fired_at;
 
@@ -48,7 +48,8 @@ const char *selftest_timer(void)
 	timer_arm(DELAY, note_time, &fired_at);
 	sleep_until_fired();
 	if (fired_at < armed_at + DELAY)
-		return selftest_failed("the timer came after %lu ns, want %llu", fired_at - armed_at, DELAY);
+		return selftest_failed("the timer came after %lu ns, want %llu",
+				       fired_at - armed_at, DELAY);
 	late = fired_at - armed_at - DELAY;
 	if (late > LATE)
 		return selftest_failed("the timer came %lu ns late", late);

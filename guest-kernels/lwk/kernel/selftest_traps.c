@@ -65,7 +65,8 @@ static const char *expect_names(const char *const *names, unsigned int wanted)
 		const char *name = i < count ? symbol_lookup(addresses[i], &offset) : NULL;
 
 		if (!name || strcmp(name, names[i]))
-			return selftest_failed("caller %u is %s, want %s", i, name ? name : "?", names[i]);
+			return selftest_failed("caller %u is %s, want %s", i, name ? name : "?",
+					       names[i]);
 	}
 	return NULL;
 }
@@ -73,7 +74,8 @@ static const char *expect_names(const char *const *names, unsigned int wanted)
 const char *selftest_backtrace(void)
 {
 	static const char *const calls[] = { "middle", "selftest_backtrace" };
-	static const char *const interrupt[] = { "note_backtrace", "irq_dispatch", "trap_dispatch" };
+	static const char *const interrupt[] = { "note_backtrace", "irq_dispatch",
+						 "trap_dispatch" };
 	const char *why;
 	uint64_t offset;
 	bool came = false, seen = false;
@@ -95,6 +97,6 @@ const char *selftest_backtrace(void)
 		seen |= name && !strcmp(name, "selftest_backtrace");
 	}
 	if (!why && !seen)
-		why = selftest_failed("the backtrace of an interrupt does not show what it interrupted");
+		why = "the backtrace of an interrupt does not show what it interrupted";
 	return why;
 }

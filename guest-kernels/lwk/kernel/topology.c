@@ -84,7 +84,8 @@ static void add_cpu(uint32_t apic_id, uint32_t flags)
 	if (!(flags & MADT_ENABLED))
 		return;
 	if (topology.cpu_count == MAX_CPUS) {
-		log_warn("topology: more than %u CPUs, that with APIC id %u is not used", MAX_CPUS, apic_id);
+		log_warn("topology: more than %u CPUs, that with APIC id %u is not used", MAX_CPUS,
+			 apic_id);
 		return;
 	}
 	topology.cpu_count++;
@@ -128,7 +129,8 @@ static void read_madt(void)
 			add_cpu(apic->apic_id, apic->flags);
 		else if (entry->type == MADT_LOCAL_X2APIC && entry->length >= sizeof(*x2apic))
 			add_cpu(x2apic->apic_id, x2apic->flags);
-		else if (entry->type == MADT_LOCAL_APIC_OVERRIDE && entry->length >= sizeof(*override))
+		else if (entry->type == MADT_LOCAL_APIC_OVERRIDE &&
+			 entry->length >= sizeof(*override))
 			platform.local_apic = override->address;
 	}
 	move_boot_cpu_first();
@@ -165,18 +167,19 @@ static struct topology_cpu *cpu_with(uint32_t apic_id)
 	return NULL;
 }
 
-static void place_memory(const struct srat_memory *memory, uint32_t node)
+static void place_memory(uint64_t base, uint64_t size, uint32_t node)
 {
 	if (topology.memory_count == MAX_MEMORY_RANGES)
 		panic("SRAT: more than %u ranges of memory", MAX_MEMORY_RANGES);
-	topology.memory[topology.memory_count++] = (struct topology_memory){ memory->base, memory->size, node };
+	topology.memory[topology.memory_count++] = (struct topology_memory){ base, size, node };
 }
 
 /*
- * Calls back with the proximity domain of each CPU and each range of memory that is there. Room for memory
- * that may be plugged in later, and persistent memory, is none.
+ * Calls back with the proximity domain of each CPU and each range of memory that is there. Room for
+ * memory that may be plugged in later, and persistent memory, is none.
  */
-static void walk_srat(const struct acpi_table *srat, void (*cpu_found)(uint32_t domain, uint32_t apic_id),
+static void walk_srat(const struct acpi_table *srat,
+		      void (*cpu_found)(uint32_t domain, uint32_t apic_id),
 		      void (*memory_found)(uint32_t domain, const struct srat_memory *memory))
 {
 	const struct acpi_entry *entry = NULL;
@@ -188,8 +191,8 @@ static void walk_srat(const struct acpi_table *srat, void (*cpu_found)(uint32_t 
 		uint32_t domain;
 
 		if (entry->type == SRAT_LOCAL_APIC && entry->length >= sizeof(*apic)) {
-			domain = apic->domain_low | apic->domain_high[0] << 8 | apic->domain_high[1] << 16 |
-				 (uint32_t)apic->domain_high[2] << 24;
+			domain = apic->domain_low | apic->domain_high[0] << 8 |
+				 apic->domain_high[1] << 16 | (uint32_t)apic->domain_high[2] << 24;
 			if (apic->flags & SRAT_ENABLED && cpu_with(apic->apic_id))
 				cpu_found(domain, apic->apic_id);
 		} else if (entry->type == SRAT_LOCAL_X2APIC && entry->length >= sizeof(*x2apic)) {
@@ -224,17 +227,16 @@ static void assign_cpu(uint32_t domain, uint32_t apic_id)
 
 static void assign_memory(uint32_t domain, const struct srat_memory *memory)
 {
-	place_memory(memory, topology_node_of(domain));
+	place_memory(memory->base, memory->size, topology_node_of(domain));
 }
 
 static void make_one_node(void)
 {
 	add_domain(0);
-	for (unsigned int i = 0; i < platform.ram_count && topology.memory_count < MAX_MEMORY_RANGES; i++) {
+	for (unsigned int i = 0; i < platform.ram_count; i++) {
 		const struct ram_range *ram = &platform.ram[i];
 
-		topology.memory[topology.memory_count++] =
-			(struct topology_memory){ ram->base, ram->end - ram->base, 0 };
+		place_memory(ram->base, ram->end - ram->base, 0);
 	}
 }
 
@@ -267,20 +269,16 @@ static void log_details(void)
 	for (unsigned int i = 0; i < topology.cpu_count; i++) {
 		const struct topology_cpu *cpu = &topology.cpus[i];
 
-		log_debug("topology: CPU %u: APIC id %u, node %u, package %u, core %u, thread %u", i,
-			  cpu->apic_id, cpu->node, cpu->package, cpu->core, cpu->thread);
+		log_debug("topology: CPU %u: APIC id %u, node %u, package %u, core %u, thread %u",
+			  i, cpu->apic_id, cpu->node, cpu->package, cpu->core, cpu->thread);
 	}
 	for (unsigned int i = 0; i < topology.memory_count; i++) {
 		const struct topology_memory *memory = &topology.memory[i];
 
-		log_debug("topology: memory 0x%lx-0x%lx: node %u", memory->base, memory->base + memory->size,
-			  memory->node);
+		log_debug("topology: memory 0x%lx-0x%lx: node %u", memory->base,
+			  memory->base + memory->size, memory->node);
 	}
-	for (unsigned int from = 0; from < topology.node_count; from++)
-		for (unsigned int to = 0; to < topology.node_count; to++)
-			log_debug("topology: node %u to %u: distance %u, latency %u ns, bandwidth %u MiB/s", from,
-				  to, topology.distance[from][to], topology.read_latency_ns[from][to],
-				  topology.read_bandwidth_mibps[from][to]);
+	topology_distance_log();
 }
 
 void topology_init(void)

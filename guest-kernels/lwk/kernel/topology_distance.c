@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How far apart the nodes are, out of SLIT and HMAT (ACPI 6.4, sections 5.2.17 and 5.2.27). */
 #include <lwk/acpi.h>
+#include <lwk/log.h>
 #include <lwk/topology.h>
 
 #define LOCAL_DISTANCE 10
@@ -17,17 +18,18 @@ static void read_slit(void)
 	const struct slit *slit = (const void *)acpi_find("SLIT");
 	uint64_t count = 0;
 
-	if (slit && slit->header.length >= sizeof(*slit) &&
-	    slit->count <= 0xffff && slit->header.length >= sizeof(*slit) + slit->count * slit->count)
+	if (slit && slit->header.length >= sizeof(*slit) && slit->count <= 0xffff &&
+	    slit->header.length >= sizeof(*slit) + slit->count * slit->count)
 		count = slit->count;
 	for (uint32_t from = 0; from < topology.node_count; from++) {
 		for (uint32_t to = 0; to < topology.node_count; to++) {
-			uint32_t row = topology.proximity_domain[from], column = topology.proximity_domain[to];
+			uint32_t row = topology.proximity_domain[from];
+			uint32_t column = topology.proximity_domain[to];
+			uint8_t distance = from == to ? LOCAL_DISTANCE : REMOTE_DISTANCE;
 
 			if (row < count && column < count)
-				topology.distance[from][to] = slit->distances[row * count + column];
-			else
-				topology.distance[from][to] = from == to ? LOCAL_DISTANCE : REMOTE_DISTANCE;
+				distance = slit->distances[row * count + column];
+			topology.distance[from][to] = distance;
 		}
 	}
 }
@@ -46,7 +48,10 @@ struct hmat_entry {
 	uint32_t length;
 } __attribute__((packed));
 
-/* Behind it: initiators' domains, targets' domains, and a matrix of 16-bit entries, initiators by targets. */
+/*
+ * Behind it: initiators' domains, targets' domains, and a matrix of 16-bit entries, initiators by
+ * targets.
+ */
 struct hmat_matrix {
 	struct hmat_entry entry;
 	uint8_t flags;
@@ -59,7 +64,8 @@ struct hmat_matrix {
 	uint32_t domains[];
 } __attribute__((packed));
 
-static void set_matrix(const struct hmat_matrix *matrix, uint32_t (*values)[MAX_NODES], uint64_t divisor)
+static void set_matrix(const struct hmat_matrix *matrix, uint32_t (*values)[MAX_NODES],
+		       uint64_t divisor)
 {
 	const uint32_t *targets = matrix->domains + matrix->initiator_count;
 	const uint16_t *entries = (const void *)(targets + matrix->target_count);
@@ -71,7 +77,8 @@ static void set_matrix(const struct hmat_matrix *matrix, uint32_t (*values)[MAX_
 			uint32_t to = topology_node_of(targets[t]);
 			uint16_t value = entries[i * matrix->target_count + t];
 
-			if (from != TOPOLOGY_NO_NODE && to != TOPOLOGY_NO_NODE && value != HMAT_UNREACHABLE)
+			if (from != TOPOLOGY_NO_NODE && to != TOPOLOGY_NO_NODE &&
+			    value != HMAT_UNREACHABLE)
 				values[from][to] = value * matrix->base_unit / divisor;
 		}
 	}
@@ -81,7 +88,8 @@ static void read_matrix(const struct hmat_matrix *matrix, unsigned int revision)
 {
 	uint64_t i = matrix->initiator_count, t = matrix->target_count;
 
-	if (i > 0xffff || t > 0xffff || matrix->entry.length < sizeof(*matrix) + 4 * (i + t) + 2 * i * t ||
+	if (i > 0xffff || t > 0xffff ||
+	    matrix->entry.length < sizeof(*matrix) + 4 * (i + t) + 2 * i * t ||
 	    matrix->flags & HMAT_HIERARCHY)
 		return;
 	switch (matrix->data_type) {
@@ -109,10 +117,20 @@ static void read_hmat(void)
 
 		if (entry->length < sizeof(*entry) || entry->length > (size_t)(end - at))
 			break;
-		if (entry->type == HMAT_LATENCY_BANDWIDTH && entry->length >= sizeof(struct hmat_matrix))
+		if (entry->type == HMAT_LATENCY_BANDWIDTH &&
+		    entry->length >= sizeof(struct hmat_matrix))
 			read_matrix((const void *)entry, hmat->revision);
 		at += entry->length;
 	}
+}
+
+void topology_distance_log(void)
+{
+	for (unsigned int from = 0; from < topology.node_count; from++)
+		for (unsigned int to = 0; to < topology.node_count; to++)
+			log_debug("topology: node %u to %u: distance %u, %u ns, %u MiB/s", from, to,
+				  topology.distance[from][to], topology.read_latency_ns[from][to],
+				  topology.read_bandwidth_mibps[from][to]);
 }
 
 void topology_distance_init(void)

@@ -13,8 +13,8 @@ static bool all_busy; /* one xcall_all() at a time: each CPU has one struct for 
 static void push(struct cpu *cpu, struct xcall *call)
 {
 	call->next = __atomic_load_n(&cpu->xcalls, __ATOMIC_RELAXED);
-	while (!__atomic_compare_exchange_n(&cpu->xcalls, &call->next, call, false, __ATOMIC_RELEASE,
-					    __ATOMIC_RELAXED))
+	while (!__atomic_compare_exchange_n(&cpu->xcalls, &call->next, call, false,
+					    __ATOMIC_RELEASE, __ATOMIC_RELAXED))
 		;
 }
 
@@ -52,8 +52,8 @@ static void wait_for(uint32_t *pending, xcall_fn fn)
 
 	while (__atomic_load_n(pending, __ATOMIC_ACQUIRE)) {
 		if (deadline_passed(deadline))
-			panic("xcall: %u CPUs did not run %p within %llu s", *pending, (void *)(uint64_t)fn,
-			      ANSWER_WITHIN / NS_PER_S);
+			panic("xcall: %u CPUs did not run %p within %llu s", *pending,
+			      (void *)(uint64_t)fn, ANSWER_WITHIN / NS_PER_S);
 		cpu_relax();
 	}
 }

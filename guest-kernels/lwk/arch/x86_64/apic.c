@@ -97,7 +97,9 @@ static void x2apic_write(unsigned int number, uint32_t value)
 	msr_write(MSR_X2APIC + number, value);
 }
 
-/* The write is not serializing (SDM 3A, 11.12.3): what the receiver shall see must be out before. */
+/*
+ * The write is not serializing (SDM 3A, 11.12.3): what the receiver shall see must be out before.
+ */
 static void x2apic_command(uint32_t command, uint32_t apic_id)
 {
 	asm volatile("mfence; lfence" : : : "memory");

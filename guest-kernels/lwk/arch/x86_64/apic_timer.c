@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The APIC timer: compares with the TSC where the CPU can, else counts down the APIC's own clock. */
+/*
+ * The APIC timer: compares with the TSC where the CPU can, else counts down the APIC's own clock.
+ */
 #include <arch/apic.h>
 #include <arch/cpu.h>
 #include <arch/timer.h>

@@ -16,7 +16,10 @@ unsigned int backtrace(uint64_t frame_pointer, uint64_t *addresses, unsigned int
 		if (frame_pointer % 8 || probe_read64(frame_pointer, &next) ||
 		    probe_read64(frame_pointer + 8, &address) || !address)
 			break;
-		/* a return address is behind the call, and that may have been a function's last instruction */
+		/*
+		 * a return address is behind the call, and that may have been a function's last
+		 * instruction
+		 */
 		addresses[count++] = exact ? address : address - 1;
 		exact = address == (uint64_t)trap_return;
 		frame_pointer = next;

@@ -2,10 +2,11 @@
 /*
  * From the boot protocol to C.
  *
- * CPU 0 enters at pvh_start (PVH: 32-bit protected mode, paging off, %ebx = address of the start info).
- * The others start in real mode in a copy of trampoline_start..trampoline_end, placed at TRAMPOLINE by
- * smp.c. Both meet in enter_long_mode with %esi = where to go on, on page tables that map physical
- * 0-4 GiB three times: at 0, at DIRECT_BASE and at KERNEL_OFFSET (there, only the first GiB).
+ * CPU 0 enters at pvh_start (PVH: 32-bit protected mode, paging off, %ebx = address of the start
+ * info). The others start in real mode in a copy of trampoline_start..trampoline_end, placed at
+ * TRAMPOLINE by smp.c. Both meet in enter_long_mode with %esi = where to go on, on page tables that
+ * map physical 0-4 GiB three times: at 0, at DIRECT_BASE and at KERNEL_OFFSET (there, only the
+ * first GiB).
  */
 #include <arch/offsets.h>
 #include <lwk/memory_map.h>
@@ -89,9 +90,9 @@ high_half:
 	jmp 1b
 
 	/*
-	 * Finds its struct cpu by its APIC id, so that any number of processors may come at once without a
-	 * lock or a stack. Takes from cpus[] (smp.c) the pointer, and its stack. One that is not in the list
-	 * halts for good.
+	 * Finds its struct cpu by its APIC id, so that any number of processors may come at once
+	 * without a lock or a stack: cpus[] is complete before the first one starts. One that is not
+	 * in the list halts for good.
 	 */
 application_processor:
 	movl $0, %eax
@@ -107,7 +108,9 @@ application_processor:
 	cpuid
 	shrl $24, %ebx
 	movl %ebx, %edx
-2:	xorl %ecx, %ecx
+2:	movq paging_root, %rax /* a struct cpu may be above 4 GiB */
+	movq %rax, %cr3
+	xorl %ecx, %ecx
 3:	cmpl cpu_count, %ecx
 	jae 5f
 	movq cpus(, %rcx, 8), %rax
@@ -117,8 +120,6 @@ application_processor:
 	jmp 3b
 4:	movq CPU_STACK_TOP(%rax), %rsp
 	movq %rax, %r12
-	movq paging_root, %rcx
-	movq %rcx, %cr3
 	call set_gs_base
 	movq %r12, %rdi
 	call smp_ap_main

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Block moves by the CPU's string instructions: eight bytes a step, which TCG too does at a good rate. */
+/*
+ * Block moves by the CPU's string instructions: eight bytes a step, which TCG too does at a good
+ * rate.
+ */
 #include <lwk/string.h>
 
 void *memcpy(void *to, const void *from, size_t size)

@@ -12,15 +12,15 @@
 #define MSR_PAT 0x277
 
 /*
- * Entry 0: write-back, 1 (PWT): write-combining, 2 (PCD): uncached unless an MTRR says write-combining,
- * 3 (PCD, PWT): uncached; the same again with the PAT bit.
+ * Entry 0: write-back, 1 (PWT): write-combining, 2 (PCD): uncached unless an MTRR says
+ * write-combining, 3 (PCD, PWT): uncached; the same again with the PAT bit.
  */
 #define PAT_VALUE 0x0007010600070106
 
 /*
- * qboot leaves the MTRRs off (all memory uncached), SeaBIOS makes the hole for 32-bit BARs uncached, and an
- * uncached MTRR beats a write-back page. So: no ranges, default write-back. A VM needs no cache flush around
- * it (SDM 12.11.8), which real processors would.
+ * qboot leaves the MTRRs off (all memory uncached), SeaBIOS makes the hole for 32-bit BARs
+ * uncached, and an uncached MTRR beats a write-back page. So: no ranges, default write-back. A VM
+ * needs no cache flush around it (SDM 12.11.8), which real processors would.
  */
 void memory_type_init(void)
 {

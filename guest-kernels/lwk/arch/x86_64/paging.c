@@ -48,7 +48,9 @@ static uint64_t *new_table(void)
 	return page ? phys_to_virt(page) : NULL;
 }
 
-/* The entry for `address` in the table of this level; NULL without memory for the tables above it. */
+/*
+ * The entry for `address` in the table of this level; NULL without memory for the tables above it.
+ */
 static uint64_t *find_entry(uint64_t address, int level)
 {
 	uint64_t *table = phys_to_virt(paging_root);
@@ -75,12 +77,16 @@ static int largest_fit(uint64_t address, paddr_t target, uint64_t size)
 {
 	int level = largest_level;
 
-	while (level > 1 && ((address | target) & (LEVEL_SIZE(level) - 1) || size < LEVEL_SIZE(level)))
+	while (level > 1 &&
+	       ((address | target) & (LEVEL_SIZE(level) - 1) || size < LEVEL_SIZE(level)))
 		level--;
 	return level;
 }
 
-/* Page-aligned. Whatever was mapped there stays if memory runs out half way: the caller gave up then anyway. */
+/*
+ * Page-aligned. Whatever was mapped there stays if memory runs out half way: the caller gave up
+ * then anyway.
+ */
 static int map(uint64_t address, paddr_t target, uint64_t size, uint64_t flags)
 {
 	while (size) {
@@ -105,7 +111,10 @@ static void map_image(const char *start, const char *end, uint64_t flags)
 		panic("paging: the kernel image at %p overlaps itself", start);
 }
 
-/* Rounded outwards to 2 MiB: ranges may then touch, so each starts no lower than the last one ended. */
+/*
+ * Rounded outwards to 2 MiB: ranges may then touch, so each starts no lower than the last one
+ * ended.
+ */
 static void map_ram(void)
 {
 	paddr_t done = 0;

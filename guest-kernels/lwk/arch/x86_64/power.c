@@ -15,7 +15,9 @@
 
 #define DEBUG_EXIT 0xf4
 
-/* QEMU docs/specs/pvpanic.txt: a read tells which events the device knows, all ones: there is none */
+/*
+ * QEMU docs/specs/pvpanic.txt: a read tells which events the device knows, all ones: there is none
+ */
 #define PVPANIC 0x505
 #define PVPANIC_PANICKED 0x01
 #define PVPANIC_ABSENT 0xff
@@ -35,7 +37,8 @@ void power_off(void)
 {
 	interrupts_disable();
 	if (platform.pm1a_control_port) {
-		out16(platform.pm1a_control_port, PM1_SLEEP_TYPE(platform.s5_sleep_type) | PM1_SLEEP_ENABLE);
+		out16(platform.pm1a_control_port,
+		      PM1_SLEEP_TYPE(platform.s5_sleep_type) | PM1_SLEEP_ENABLE);
 		wait_for_the_end();
 	}
 	log_error("power: still here after the power was switched off; halted");
@@ -59,7 +62,10 @@ void power_debug_exit(uint32_t value)
 {
 	interrupts_disable();
 	out32(DEBUG_EXIT, value);
-	/* QEMU may take another moment to end; a second of it is enough to know that there is no such device */
+	/*
+	 * QEMU may take another moment to end; a second of it is enough to know that there is no
+	 * such device
+	 */
 	wait_for_the_end();
 	log_warn("power: no debug exit device, powering off instead");
 	power_off();

@@ -53,7 +53,10 @@ void console_write(const char *text, size_t length)
 {
 	if (!present)
 		return;
-	/* an empty transmitter takes a FIFO full: one status read for 16 bytes, each read is a VM exit */
+	/*
+	 * an empty transmitter takes a FIFO full: one status read for 16 bytes, each read is a VM
+	 * exit
+	 */
 	for (size_t i = 0; i < length; i++) {
 		if (i % FIFO_SIZE == 0)
 			wait_until_empty();

@@ -49,8 +49,8 @@ static bool wait_until_online(uint64_t ns)
 }
 
 /*
- * INIT, STARTUP, STARTUP (SDM 3A, 9.4.4.1), without its fixed delays: they are for processors of the
- * nineties, as is the second STARTUP, which is sent only if somebody is missing.
+ * INIT, STARTUP, STARTUP (SDM 3A, 9.4.4.1), without its fixed delays: they are for processors of
+ * the nineties, as is the second STARTUP, which is sent only if somebody is missing.
  */
 void smp_start(void)
 {

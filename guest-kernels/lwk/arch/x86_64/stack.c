@@ -8,8 +8,8 @@
 #include <lwk/printf.h>
 
 /*
- * A CPU's stride, upwards: guard, kernel, guard, double fault, guard, NMI, guard, machine check. What no
- * stack occupies is never mapped.
+ * A CPU's stride, upwards: guard, kernel, guard, double fault, guard, NMI, guard, machine check.
+ * What no stack occupies is never mapped.
  */
 #define STRIDE_PAGES 16
 

@@ -74,9 +74,16 @@ static bool fix_up(struct trap_frame *frame)
 
 static _Noreturn void panic_page_fault(const struct trap_frame *frame)
 {
-	const char *access = frame->error & PF_FETCH ? "execution" : frame->error & PF_WRITE ? "write" : "read";
-	const char *why = frame->error & PF_RESERVED ? "reserved bit set in the page table" :
-			  frame->error & PF_PROTECTION ? "not allowed by the page table" : "page not present";
+	const char *access = "read", *why = "page not present";
+
+	if (frame->error & PF_FETCH)
+		access = "execution";
+	else if (frame->error & PF_WRITE)
+		access = "write";
+	if (frame->error & PF_RESERVED)
+		why = "reserved bit set in the page table";
+	else if (frame->error & PF_PROTECTION)
+		why = "not allowed by the page table";
 
 	panic_at(frame, "page fault: %s at 0x%lx: %s%s", access, cr2_read(), why,
 		 cr2_read() < PAGE_SIZE ? " (null pointer)" : "");
@@ -88,7 +95,8 @@ static _Noreturn void panic_double_fault(const struct trap_frame *frame)
 	char text[64];
 
 	if (stack_describe_guard(cr2_read(), text, sizeof(text)))
-		panic_at(frame, "double fault: stack overflow: 0x%lx is below %s", cr2_read(), text);
+		panic_at(frame, "double fault: stack overflow: 0x%lx is below %s", cr2_read(),
+			 text);
 	panic_at(frame, "double fault, last page fault at 0x%lx", cr2_read());
 }
 
@@ -129,13 +137,14 @@ void trap_dispatch(struct trap_frame *frame)
 		apic_end_of_interrupt();
 }
 
-void trap_log_registers(const struct trap_frame *frame)
+void trap_log_registers(const struct trap_frame *f)
 {
-	log_write(LOG_PANIC, "  rax %016lx  rbx %016lx  rcx %016lx", frame->rax, frame->rbx, frame->rcx);
-	log_write(LOG_PANIC, "  rdx %016lx  rsi %016lx  rdi %016lx", frame->rdx, frame->rsi, frame->rdi);
-	log_write(LOG_PANIC, "  rbp %016lx  rsp %016lx  r8  %016lx", frame->rbp, frame->rsp, frame->r8);
-	log_write(LOG_PANIC, "  r9  %016lx  r10 %016lx  r11 %016lx", frame->r9, frame->r10, frame->r11);
-	log_write(LOG_PANIC, "  r12 %016lx  r13 %016lx  r14 %016lx", frame->r12, frame->r13, frame->r14);
-	log_write(LOG_PANIC, "  r15 %016lx  rip %016lx  rflags %08lx", frame->r15, frame->rip, frame->rflags);
-	log_write(LOG_PANIC, "  cs %lx  ss %lx  cr2 %016lx  cr3 %016lx", frame->cs, frame->ss, cr2_read(), cr3_read());
+	log_write(LOG_PANIC, "  rax %016lx  rbx %016lx  rcx %016lx", f->rax, f->rbx, f->rcx);
+	log_write(LOG_PANIC, "  rdx %016lx  rsi %016lx  rdi %016lx", f->rdx, f->rsi, f->rdi);
+	log_write(LOG_PANIC, "  rbp %016lx  rsp %016lx  r8  %016lx", f->rbp, f->rsp, f->r8);
+	log_write(LOG_PANIC, "  r9  %016lx  r10 %016lx  r11 %016lx", f->r9, f->r10, f->r11);
+	log_write(LOG_PANIC, "  r12 %016lx  r13 %016lx  r14 %016lx", f->r12, f->r13, f->r14);
+	log_write(LOG_PANIC, "  r15 %016lx  rip %016lx  rflags %08lx", f->r15, f->rip, f->rflags);
+	log_write(LOG_PANIC, "  cs %lx  ss %lx  cr2 %016lx  cr3 %016lx", f->cs, f->ss, cr2_read(),
+		  cr3_read());
 }

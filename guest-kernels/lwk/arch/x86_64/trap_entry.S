@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The entry of every vector: makes a struct trap_frame on the stack, calls trap_dispatch(frame), and
- * returns to where the trap came from, with registers as the frame says then.
+ * The entry of every vector: makes a struct trap_frame on the stack, calls trap_dispatch(frame),
+ * and returns to where the trap came from, with registers as the frame says then.
  */
 #include <arch/trap_vectors.h>
 
@@ -50,8 +50,9 @@ trap_common:
 	movq %rsp, %rdi
 
 	/*
-	 * As if the interrupted function had called us: a backtrace then shows it. The CPU aligned the
-	 * stack to 16 before its 5 words; with vector, error, 15 registers and these 2 it is aligned again.
+	 * As if the interrupted function had called us: a backtrace then shows it. The CPU aligned
+	 * the stack to 16 before its 5 words; with vector, error, 15 registers and these 2 it is
+	 * aligned again.
 	 */
 	pushq FRAME_RIP(%rdi)
 	pushq %rbp

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Time from the time-stamp counter, which runs at one rate on every CPU of a VM (invariant, synchronised). */
+/*
+ * Time from the time-stamp counter, which runs at one rate on every CPU of a VM (invariant,
+ * synchronised).
+ */
 #include <arch/cpu.h>
 #include <lwk/log.h>
 #include <lwk/panic.h>

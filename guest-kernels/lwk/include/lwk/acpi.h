@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The firmware's tables (ACPI 6.4). Read once at boot, on the boot page tables, into `platform` and `topology`. */
+/*
+ * The firmware's tables (ACPI 6.4). Read once at boot, on the boot page tables, into `platform` and
+ * `topology`.
+ */
 #ifndef LWK_ACPI_H
 #define LWK_ACPI_H
 
@@ -31,8 +34,8 @@ struct acpi_entry {
 } __attribute__((packed));
 
 /*
- * The entry behind `entry` in a table whose entries begin at offset `first`; begin with NULL, ends with NULL.
- * Entries that do not fit into the table end it.
+ * The entry behind `entry` in a table whose entries begin at offset `first`; begin with NULL, ends
+ * with NULL. Entries that do not fit into the table end it.
  */
 const struct acpi_entry *acpi_next_entry(const struct acpi_table *table, size_t first,
 					 const struct acpi_entry *entry);

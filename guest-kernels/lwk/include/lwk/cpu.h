@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The CPUs and what each one owns. Ids are dense, in the order of the MADT; 0 is the one that booted. */
+/*
+ * The CPUs and what each one owns. Ids are dense, in the order of the MADT; 0 is the one that
+ * booted.
+ */
 #ifndef LWK_CPU_H
 #define LWK_CPU_H
 

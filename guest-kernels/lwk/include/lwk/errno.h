@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Error numbers: functions return 0 or one of these, negated. The values are Linux's, as programs see them. */
+/*
+ * Error numbers: functions return 0 or one of these, negated. The values are Linux's, as programs
+ * see them.
+ */
 #ifndef LWK_ERRNO_H
 #define LWK_ERRNO_H
 

@@ -11,13 +11,19 @@
 #define IRQ_VECTOR_XCALL 0xf1
 #define IRQ_VECTOR_SPURIOUS 0xff
 
-/* Runs with interrupts off, on the CPU that the interrupt was sent to; the end-of-interrupt is not its business. */
+/*
+ * Runs with interrupts off, on the CPU that the interrupt was sent to; the end-of-interrupt is not
+ * its business.
+ */
 typedef void (*irq_handler)(void *arg);
 
 /* Gives the handler a free vector. Returns the vector, or -ENOSPC. */
 int irq_allocate(irq_handler handler, void *arg);
 
-/* Gives the handler this vector (IRQ_VECTOR_FIRST and up). Returns 0, -EINVAL, or -EBUSY if it is taken. */
+/*
+ * Gives the handler this vector (IRQ_VECTOR_FIRST and up). Returns 0, -EINVAL, or -EBUSY if it is
+ * taken.
+ */
 int irq_register(unsigned int vector, irq_handler handler, void *arg);
 
 void irq_unregister(unsigned int vector);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Physical pages: a buddy allocator per NUMA node. A block of order n is 2^n pages, aligned to its size. */
+/*
+ * Physical pages: a buddy allocator per NUMA node. A block of order n is 2^n pages, aligned to its
+ * size.
+ */
 #ifndef LWK_PAGE_ALLOC_H
 #define LWK_PAGE_ALLOC_H
 
@@ -15,8 +18,8 @@ enum page_flags {
 };
 
 /*
- * From any context. `node` is tried first, then, without PAGE_EXACT_NODE, the others, nearest first.
- * NODE_LOCAL is this CPU's node. Returns 0 when there is none (page 0 is never given out).
+ * From any context. `node` is tried first, then, without PAGE_EXACT_NODE, the others, nearest
+ * first. NODE_LOCAL is this CPU's node. Returns 0 when there is none (page 0 is never given out).
  */
 paddr_t page_alloc(unsigned int order, int node, unsigned int flags);
 

@@ -8,7 +8,10 @@
 /* ACPI S5: QEMU ends, or tells QMP "SHUTDOWN". */
 _Noreturn void power_off(void);
 
-/* Reset of the whole VM: QMP "RESET" or, by -action reboot=shutdown, "SHUTDOWN" with cause guest-reset. */
+/*
+ * Reset of the whole VM: QMP "RESET" or, by -action reboot=shutdown, "SHUTDOWN" with cause
+ * guest-reset.
+ */
 _Noreturn void power_reset(void);
 
 /* QEMU's isa-debug-exit: QEMU ends with status 2 * value + 1. Without that device, powers off. */

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Checks inside the running kernel: selftest=<name>[,<name>...] or selftest=all on the command line. */
+/*
+ * Checks inside the running kernel: selftest=<name>[,<name>...] or selftest=all on the command
+ * line.
+ */
 #ifndef LWK_SELFTEST_H
 #define LWK_SELFTEST_H
 
@@ -11,16 +14,20 @@ const char *selftest_failed(const char *format, ...) PRINTF_LIKE(1, 2);
 #define SELFTEST_EXPECT(condition)                                                                 \
 	do {                                                                                       \
 		if (!(condition))                                                                  \
-			return selftest_failed("%s:%d: not so: %s", __FILE__, __LINE__, #condition); \
+			return selftest_failed("%s:%d: not so: %s", __FILE__, __LINE__,            \
+					       #condition);                                        \
 	} while (0)
 
 /*
- * Calls round(arg) on all CPUs again and again for a tenth of a second, interrupts off, all beginning
- * together. Returns how many rounds there were.
+ * Calls round(arg) on all CPUs again and again for a tenth of a second, interrupts off, all
+ * beginning together. Returns how many rounds there were.
  */
 uint64_t selftest_together(void (*round)(void *arg), void *arg);
 
-/* Runs what the command line asks for and ends the VM with the verdict; returns if it asks for nothing. */
+/*
+ * Runs what the command line asks for and ends the VM with the verdict; returns if it asks for
+ * nothing.
+ */
 void selftest_run(void);
 
 /* The tests: each returns NULL for PASS, or why it failed. The table is in kernel/selftest.c. */

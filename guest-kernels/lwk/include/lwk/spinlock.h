@@ -2,9 +2,9 @@
 /*
  * Spin locks. Holders have interrupts off, so that a handler may take the lock too.
  *
- * Whoever runs may take a free lock: not first come, first served. Virtual CPUs share real ones, and a queue
- * would stand still each time its next in line is not running (64 CPUs on 2 real ones: a lock handed over
- * 10 times a second).
+ * Whoever runs may take a free lock: not first come, first served. Virtual CPUs share real ones,
+ * and a queue would stand still each time its next in line is not running (64 CPUs on 2 real ones:
+ * a lock handed over 10 times a second).
  */
 #ifndef LWK_SPINLOCK_H
 #define LWK_SPINLOCK_H
@@ -33,8 +33,9 @@ static inline uint64_t spin_lock(struct spinlock *lock)
 {
 	uint64_t flags = interrupts_save();
 
+	/* between tries it looks without taking the cache line */
 	while (__atomic_exchange_n(&lock->held, true, __ATOMIC_ACQUIRE))
-		while (__atomic_load_n(&lock->held, __ATOMIC_RELAXED)) /* without taking the cache line */
+		while (__atomic_load_n(&lock->held, __ATOMIC_RELAXED))
 			cpu_relax();
 	return flags;
 }

@@ -16,8 +16,9 @@ void time_start(void);
 void time_init(void);
 
 /*
- * Nanoseconds since time 0 (the first instruction of C); the same on every CPU. In a VM without hardware
- * support (TCG) a reading takes a lock that all CPUs share: one may poll it, not all at once.
+ * Nanoseconds since time 0 (the first instruction of C); the same on every CPU. In a VM without
+ * hardware support (TCG) a reading takes a lock that all CPUs share: one may poll it, not all at
+ * once.
  */
 uint64_t time_ns(void);
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The CPU's own timer. Nobody gets an interrupt who has not asked for one: the kernel is tickless. */
+/*
+ * The CPU's own timer. Nobody gets an interrupt who has not asked for one: the kernel is tickless.
+ */
 #ifndef LWK_TIMER_H
 #define LWK_TIMER_H
 
@@ -15,7 +17,10 @@ struct timer {
 	void *arg;
 };
 
-/* Arms this CPU's one timer, once, replacing what was armed. Interrupts off, or the caller stays on its CPU. */
+/*
+ * Arms this CPU's one timer, once, replacing what was armed. Interrupts off, or the caller stays on
+ * its CPU.
+ */
 void timer_arm(uint64_t after_ns, timer_handler handler, void *arg);
 
 /* Disarms this CPU's timer. The handler may be running, or have run, already. */

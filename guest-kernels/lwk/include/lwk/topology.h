@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What this partition is made of, as firmware tells it. Filled once at boot, constant from then on. */
+/*
+ * What this partition is made of, as firmware tells it. Filled once at boot, constant from then on.
+ */
 #ifndef LWK_TOPOLOGY_H
 #define LWK_TOPOLOGY_H
 
@@ -34,7 +36,9 @@ struct topology {
 	struct topology_memory memory[MAX_MEMORY_RANGES];
 	uint32_t proximity_domain[MAX_NODES]; /* the firmware's name of a node; ascending */
 	uint8_t distance[MAX_NODES][MAX_NODES]; /* SLIT; without one, 10 and 20 */
-	/* HMAT, from the initiator node (first) to the memory of the target (second); 0: not told */
+	/*
+	 * HMAT, from the initiator node (first) to the memory of the target (second); 0: not told
+	 */
 	uint32_t read_latency_ns[MAX_NODES][MAX_NODES];
 	uint32_t read_bandwidth_mibps[MAX_NODES][MAX_NODES];
 };
@@ -47,8 +51,9 @@ uint64_t topology_node_memory(unsigned int node);
 /* The node that the firmware calls by this proximity domain, or TOPOLOGY_NO_NODE. */
 uint32_t topology_node_of(uint32_t domain);
 
-/* From the ACPI tables; the second is a part of the first. */
+/* From the ACPI tables; the other two are parts of it. */
 void topology_init(void);
 void topology_distance_init(void);
+void topology_distance_log(void);
 
 #endif

@@ -12,7 +12,10 @@ struct work {
 	bool queued;
 };
 
-/* From any context. Does nothing when it is queued already and has not begun to run. Wakes the CPU if needed. */
+/*
+ * From any context. Does nothing when it is queued already and has not begun to run. Wakes the CPU
+ * if needed.
+ */
 void work_queue(unsigned int cpu_id, struct work *work);
 
 /* Whether anything is queued on this CPU. */

@@ -12,13 +12,19 @@ struct xcall {
 	struct xcall *next;
 	xcall_fn fn;
 	void *arg;
-	uint32_t *pending; /* decremented when fn has returned; the struct is the caller's again then */
+	uint32_t *pending; /* decremented when fn has returned; the struct is free again then */
 };
 
-/* Runs fn(arg) on one CPU and waits until it has returned. Interrupts on, unless the CPU is this one. */
+/*
+ * Runs fn(arg) on one CPU and waits until it has returned. Interrupts on, unless the CPU is this
+ * one.
+ */
 void xcall_one(unsigned int cpu_id, xcall_fn fn, void *arg);
 
-/* Runs fn(arg) on every CPU that is online, this one too, at the same time; waits for all. Interrupts on. */
+/*
+ * Runs fn(arg) on every CPU that is online, this one too, at the same time; waits for all.
+ * Interrupts on.
+ */
 void xcall_all(xcall_fn fn, void *arg);
 
 /* Makes another CPU leave its halt and look at its queues. From any context. */

@@ -20,7 +20,10 @@ void apic_send_nmi(uint32_t apic_id);
 void apic_broadcast_init(void);
 void apic_broadcast_startup(unsigned int page);
 
-/* The timer: one interrupt by IRQ_VECTOR_TIMER, after `count` ticks of the APIC's clock or at this TSC. */
+/*
+ * The timer: one interrupt by IRQ_VECTOR_TIMER, after `count` ticks of the APIC's clock or at this
+ * TSC.
+ */
 void apic_timer_start(uint32_t count);
 void apic_timer_start_deadline(uint64_t tsc);
 void apic_timer_stop(void);

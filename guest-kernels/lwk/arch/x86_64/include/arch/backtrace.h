@@ -8,8 +8,8 @@
 #define BACKTRACE_MAX 24
 
 /*
- * Fills `addresses` with places in the callers, innermost first; returns how many. Follows the frames from
- * `frame_pointer` on, through traps too, and stops at memory that is not there.
+ * Fills `addresses` with places in the callers, innermost first; returns how many. Follows the
+ * frames from `frame_pointer` on, through traps too, and stops at memory that is not there.
  */
 unsigned int backtrace(uint64_t frame_pointer, uint64_t *addresses, unsigned int limit);
 

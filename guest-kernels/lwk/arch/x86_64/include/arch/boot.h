@@ -8,14 +8,17 @@
 /* CPU 0, on the boot stack and the boot page tables, interrupts off; this_cpu() works. */
 void boot_main(paddr_t start_info);
 
-/* Each other CPU, on its own stack and the kernel's page tables, interrupts off; this_cpu() works. */
+/*
+ * Each other CPU, on its own stack and the kernel's page tables, interrupts off; this_cpu() works.
+ */
 _Noreturn void smp_ap_main(void);
 
 /* Continues in `function` on another stack; what was on the old one is gone. */
 _Noreturn void stack_switch(uint64_t stack_top, void (*function)(void));
 
 /* Bounds of the image (lwk.lds). */
-extern char kernel_start[], text_start[], text_end[], rodata_start[], data_start[], symbols_start[], kernel_end[];
+extern char kernel_start[], text_start[], text_end[], rodata_start[], data_start[], symbols_start[],
+	kernel_end[];
 extern const char trampoline_start[], trampoline_end[];
 
 /* What CR3 holds on every CPU. */

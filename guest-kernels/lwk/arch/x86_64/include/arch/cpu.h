@@ -40,8 +40,9 @@ static inline bool interrupts_enabled(void)
 }
 
 /*
- * Enables interrupts and halts until one comes. No wake-up is lost between a check made with interrupts off
- * and this call: STI lets interrupts in only after the instruction that follows it (SDM 2B, STI).
+ * Enables interrupts and halts until one comes. No wake-up is lost between a check made with
+ * interrupts off and this call: STI lets interrupts in only after the instruction that follows it
+ * (SDM 2B, STI).
  */
 static inline void halt_until_interrupt(void)
 {
@@ -78,7 +79,10 @@ static inline uint64_t msr_read(uint32_t msr)
 
 static inline void msr_write(uint32_t msr, uint64_t value)
 {
-	asm volatile("wrmsr" : : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)) : "memory");
+	asm volatile("wrmsr"
+		     :
+		     : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
+		     : "memory");
 }
 
 struct cpuid {
@@ -89,7 +93,9 @@ static inline struct cpuid cpuid(uint32_t leaf, uint32_t subleaf)
 {
 	struct cpuid r;
 
-	asm volatile("cpuid" : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx) : "a"(leaf), "c"(subleaf));
+	asm volatile("cpuid"
+		     : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx)
+		     : "a"(leaf), "c"(subleaf));
 	return r;
 }
 

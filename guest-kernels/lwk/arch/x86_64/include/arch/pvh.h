@@ -30,7 +30,9 @@ struct pvh_memory {
 	uint32_t reserved;
 };
 
-/* Fills `platform` (RAM, RSDP) and the command line from what the boot loader left at `start_info`. */
+/*
+ * Fills `platform` (RAM, RSDP) and the command line from what the boot loader left at `start_info`.
+ */
 void pvh_init(paddr_t start_info);
 
 #endif

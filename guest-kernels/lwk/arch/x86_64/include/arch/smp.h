@@ -6,7 +6,9 @@
 /* On the CPU itself: its own descriptor tables, memory types and APIC. */
 void smp_init_cpu(void);
 
-/* Starts all other CPUs at once and waits until they are online; those that do not come are logged. */
+/*
+ * Starts all other CPUs at once and waits until they are online; those that do not come are logged.
+ */
 void smp_start(void);
 
 #endif

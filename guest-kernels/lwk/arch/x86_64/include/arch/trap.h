@@ -24,8 +24,8 @@ struct trap_frame {
 };
 
 /*
- * An instruction that may trap: `.fixups` pairs its address with a landing, where the kernel goes on with
- * %rax = FIXUP_TRAPPED | vector.
+ * An instruction that may trap: `.fixups` pairs its address with a landing, where the kernel goes
+ * on with %rax = FIXUP_TRAPPED | vector.
  */
 #define FIXUP_TRAPPED 0x100
 #define FIXUP(instruction, landing)                                                                \
@@ -34,7 +34,9 @@ struct trap_frame {
 /* Reads memory that may not be there. Returns 0, or FIXUP_TRAPPED | vector. */
 uint64_t probe_read64(uint64_t address, uint64_t *value);
 
-/* Fills the one table of gates. With interrupt stacks only when the CPU that loaded it has a TSS. */
+/*
+ * Fills the one table of gates. With interrupt stacks only when the CPU that loaded it has a TSS.
+ */
 void idt_init(bool with_ist);
 void idt_load(void);
 
@@ -42,6 +44,6 @@ void idt_load(void);
 void trap_dispatch(struct trap_frame *frame);
 
 /* Logs registers; used by panic. */
-void trap_log_registers(const struct trap_frame *frame);
+void trap_log_registers(const struct trap_frame *f);
 
 #endif
