@@ -91,8 +91,8 @@ high_half:
 
 	/*
 	 * Finds its struct cpu by its APIC id, so that any number of processors may come at once
-	 * without a lock or a stack: cpus[] is complete before the first one starts. One that is not
-	 * in the list halts for good.
+	 * without a lock or a stack: cpus[] is complete before the first one starts. One that is
+	 * not in the list halts for good.
 	 */
 application_processor:
 	movl $0, %eax
