@@ -376,12 +376,14 @@ def exec_(partition: str, command: tuple[str, ...], enclave: str | None) -> None
 @_partition
 @click.option("-c", "--count", default=4, show_default=True, help="How many messages.")
 @_enclave
-def ping(partition: str, count: int, enclave: str | None) -> None:
+@_json
+def ping(partition: str, count: int, enclave: str | None, as_json: bool) -> None:
     """Send messages from the host to a partition and back, through shared memory."""
     from orchestrator.ssh import shell_command
 
     _find(_connect(enclave).status(), partition)
-    _exit(_in_host(enclave, shell_command(("ikcctl", "ping", partition, "-c", str(count)))))
+    words = ("ikcctl", "ping", partition, "-c", str(count), *(["--json"] if as_json else []))
+    _exit(_in_host(enclave, shell_command(words)))
 
 
 def _in_host(enclave: str | None, command: str) -> int:

@@ -17,6 +17,7 @@ from orchestrator.fabric import Fabric
 from orchestrator.ikc import Identity
 from orchestrator.ikc_layout import Layout, ensure_layout
 from orchestrator.lwk import BUILD, LWK, ensure_lwk
+from orchestrator.machine import DIE_WITH_PARENT
 from orchestrator.qemu_command import accelerator_args
 
 GUESTS = 2
@@ -112,6 +113,7 @@ async def _ending(process: asyncio.subprocess.Process, deadline: float) -> _Endi
 
 def _command(qemu: Path, accelerator: str, connection: int) -> list[str]:
     return [
+        *DIE_WITH_PARENT,
         str(qemu),
         "-nodefaults",
         "-no-user-config",
