@@ -11,7 +11,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 from orchestrator.errors import (
     DeadlineError,
@@ -27,6 +27,9 @@ Json = dict[str, Any]
 OnEvent = Callable[[Json], None]
 
 LINE_MAX = 1 << 20  # bytes of one line of JSON
+# The supervisor keeps the deadlines; these are for one that is stopped or stuck.
+ANSWER_DEADLINE_S = 30.0  # of verbs that are done at once
+LONG_DEADLINE_S = 600.0  # between two lines of verbs that wait for kernels
 OVER_DEADLINE_S = 10.0  # from the last word of a supervisor to the end of its processes
 ERRORS = {
     kind.exit_status: kind
@@ -66,11 +69,11 @@ class Client:
         `on_event` gets every event from the beginning of the run on, those of the past first. Raises
         GuestError, DeadlineError or HangError, with the partition and the reason, if one will not be ready.
         """
-        return self._call({"verb": "wait"}, on_event)
+        return self._call({"verb": "wait"}, on_event, LONG_DEADLINE_S)
 
     def restart(self, partition: str, on_event: OnEvent = _ignore) -> Json:
         """Ends a partition, boots it again on the same ids, and returns the status when it is READY."""
-        return self._call({"verb": "restart", "partition": partition}, on_event)
+        return self._call({"verb": "restart", "partition": partition}, on_event, LONG_DEADLINE_S)
 
     def command(self, partition: str, command: str) -> Json:
         """Asks a kernel for "shutdown", "restart", "panic" or "hang", and returns its answer."""
@@ -96,19 +99,34 @@ class Client:
 
     def down(self, on_event: OnEvent = _ignore) -> Json:
         """Ends the enclave in good order; returns how each partition ended, when all is gone."""
-        result = self._call({"verb": "down"}, on_event)
+        result = self._call({"verb": "down"}, on_event, LONG_DEADLINE_S)
         self.run.wait_until_over(OVER_DEADLINE_S)
         return result
 
-    def _call(self, request: Json, on_event: OnEvent = _ignore) -> Json:
+    def _call(
+        self, request: Json, on_event: OnEvent = _ignore, deadline_s: float = ANSWER_DEADLINE_S
+    ) -> Json:
         with closing(self._send(request)) as connection, connection.makefile("rb") as lines:
-            while line := lines.readline(LINE_MAX):
+            connection.settimeout(deadline_s)
+            for line in self._lines(lines, request, deadline_s):
                 answer = json.loads(line)
-                if "event" in answer:
-                    on_event(answer["event"])
-                else:
+                if "event" not in answer:
                     return result_of(answer)
+                on_event(answer["event"])
         raise self._lost(request)
+
+    def _lines(self, lines: BinaryIO, request: Json, deadline_s: float) -> Iterator[bytes]:
+        try:
+            while line := lines.readline(LINE_MAX):
+                yield line
+        except TimeoutError:
+            raise DeadlineError(
+                f"the supervisor of enclave {self.run.name} said nothing for {deadline_s:g} s "
+                f"during `{request['verb']}`",
+                "is its process stopped?",
+            ) from None
+        except ConnectionError:
+            return
 
     def _open(self, request: Json) -> socket.socket:
         """Sends a request after whose "ok" the connection carries raw bytes."""

@@ -6,6 +6,7 @@ since `up`. A viewer that does not read is dropped: the guest and the log never 
 """
 
 import asyncio
+import re
 import socket
 import time
 from contextlib import suppress
@@ -17,6 +18,7 @@ from orchestrator.ikc import printable
 VIEWER_BEHIND_MAX = 1 << 18  # bytes that a viewer may leave unread
 INPUT_WAITING_MAX = 1 << 16  # bytes typed that the guest may leave unread; more is lost, as on a real line
 REPLAY = 4096  # bytes of the past that a new viewer sees first
+LINE_START = re.compile(rb"(?<=\n)(?=.)", re.DOTALL)
 
 
 class Console:
@@ -44,7 +46,7 @@ class Console:
     @property
     def last_line(self) -> str:
         """The newest line that is not empty; a line without an end counts."""
-        lines = [line for line in printable(bytes(self._recent)).splitlines() if line.strip()]
+        lines = [line for line in printable(self._recent.replace(b"\r", b"\n")).splitlines() if line.strip()]
         return lines[-1].strip() if lines else ""
 
     async def pump(self, connection: socket.socket) -> None:
@@ -52,15 +54,17 @@ class Console:
         reader, self._guest = await asyncio.open_connection(sock=connection)
         try:
             while data := await reader.read(1 << 16):
-                self._take(data)
+                self.take(data)
         except ConnectionResetError:
             pass  # QEMU was killed
         finally:
             self._guest.transport.abort()
             self._guest = None
 
-    def _take(self, data: bytes) -> None:
-        self._log.write(self._stamped(data))
+    def take(self, data: bytes) -> None:
+        """What the guest wrote, in whatever pieces it came."""
+        with suppress(OSError):  # a full disk must not end a kernel
+            self._log.write(self._stamped(data))
         self._recent += data
         del self._recent[:-REPLAY]
         for viewer in list(self._viewers):
@@ -72,12 +76,9 @@ class Console:
 
     def _stamped(self, data: bytes) -> bytes:
         stamp = f"[{time.monotonic() - self._started:12.6f}] ".encode()
-        lines = data.split(b"\n")
-        # What follows the last newline is the beginning of a line only once a byte of it has come.
-        stamped = [stamp + line for line in lines[1:-1]] + [stamp + lines[-1] if lines[-1] else b""]
-        first = stamp + lines[0] if self._at_line_start and data else lines[0]
+        first = stamp if self._at_line_start else b""
         self._at_line_start = data.endswith(b"\n")
-        return b"\n".join([first, *stamped]) if len(lines) > 1 else first
+        return first + LINE_START.sub(stamp, data)
 
     async def serve(self, reader: asyncio.StreamReader, viewer: asyncio.StreamWriter) -> None:
         """Shows the console to a viewer, and sends the guest what it types, until it goes."""

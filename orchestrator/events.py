@@ -23,7 +23,7 @@ class Events:
 
     def __init__(self, file: Path, started: float) -> None:
         self._started = started
-        self._file = file.open("a")
+        self._file = file.open("ab", buffering=0)
         self._kept: list[Event] = []
         self._forgotten = 0
         self._pulse = asyncio.Event()
@@ -39,8 +39,8 @@ class Events:
     def record(self, partition: str, what: str, **details: object) -> None:
         event = {"t": round(time.monotonic() - self._started, 6), "partition": partition, "event": what}
         self._kept.append(event | details)
-        self._file.write(json.dumps(self._kept[-1]) + "\n")
-        self._file.flush()
+        with suppress(OSError):  # a full disk must not end a kernel
+            self._file.write(json.dumps(self._kept[-1]).encode() + b"\n")
         if len(self._kept) > KEPT:
             self._forgotten += len(self._kept) - KEPT
             del self._kept[:-KEPT]

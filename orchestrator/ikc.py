@@ -332,7 +332,7 @@ class LogReader:
         return self._log.copy("data", first, self._size) + self._log.copy("data", 0, last)
 
 
-def printable(text: bytes) -> str:
+def printable(text: bytes | bytearray) -> str:
     """A guest's text for a person's terminal: lines and tabs stay, other control characters do not."""
     decoded = text.split(b"\0", 1)[0].decode(errors="replace")
     return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in decoded)

@@ -9,7 +9,7 @@ Pure: every method is a fact that was observed, and none waits or asks anybody.
 """
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.ikc import Status
@@ -27,7 +27,8 @@ class State(enum.StrEnum):
 
 @dataclass(slots=True)
 class Partition:
-    """`kernel` is linux, lwk or custom; `ready_s` is the time from the beginning of this life to READY."""
+    """`kernel` is linux, lwk or custom; `ready_s` is the time from the beginning of this life to READY;
+    `speaks_ikc` says that its kernel takes commands from its mailbox: it has said READY in the region."""
 
     name: str
     index: int
@@ -38,8 +39,8 @@ class Partition:
     began: float = 0.0  # of this life, by time.monotonic()
     ready_s: float | None = None
     speaks_ikc: bool = False
-    paused: bool = field(default=False)
-    _restarting: bool = field(default=False)
+    _paused: bool = False
+    _restarting: bool = False
 
     @property
     def alive(self) -> bool:
@@ -50,19 +51,20 @@ class Partition:
         self.incarnation = incarnation
         self.began = now
         self.ready_s = None
-        self.speaks_ikc = self.paused = self._restarting = False
+        self.speaks_ikc = self._paused = self._restarting = False
         self._enter(State.BOOTING, "")
 
     def say(self, status: Status, now: float) -> None:
         """What its status page says now; a page of an earlier life says nothing."""
         if not self.alive or status.incarnation != self.incarnation or status.state == "NONE":
             return
-        self.speaks_ikc = True
         self._restarting = status.state == "RESTARTING"
         if status.state == "PANICKED":
             self.panic(status.panic_text)
-        elif status.state == "READY" and self.ready_s is None:
-            self.ready(now)
+        elif status.state == "READY":
+            self.speaks_ikc = True
+            if self.ready_s is None:
+                self.ready(now)
 
     def ready(self, now: float) -> None:
         self.ready_s = now - self.began
@@ -70,13 +72,13 @@ class Partition:
 
     def panic(self, text: str) -> None:
         if self.state is not State.EXITED:
-            lines = text.strip().splitlines()
-            self._enter(State.PANICKED, f"guest panicked: {lines[0] if lines else 'it did not say why'}")
+            lines = text.strip().splitlines() or ["it did not say why"]
+            self._enter(State.PANICKED, f"guest panicked: {lines[0].removeprefix('panic: ')}")
 
     def hear(self, event: dict[str, Any], last_line: str) -> bool:
         """A QMP event, and what its console said last. Returns whether to reset the guest, as it asked."""
         if event["event"] in ("STOP", "RESUME"):
-            self.paused = event["event"] == "STOP"
+            self._paused = event["event"] == "STOP"
             return False
         data = event.get("data", {})
         cause = data.get("reason")
@@ -98,7 +100,7 @@ class Partition:
 
     def silent(self, deadline_s: float) -> None:
         if self.state is State.READY:
-            why = "; it is paused (QMP stop)" if self.paused else ""
+            why = "; it is paused (QMP stop)" if self._paused else ""
             self._enter(State.HUNG, f"did not answer a probe within {deadline_s:g} s{why}")
 
     def answer(self) -> None:

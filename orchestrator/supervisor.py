@@ -138,6 +138,7 @@ def _detach(run: RunFolder, kept: set[int]) -> None:
     # The caller's handlers are left alone: to close them could write to files that are closed below.
     logging.root.handlers = [handler]
     logging.root.setLevel(logging.INFO)
+    logging.getLogger("qemu.qmp").setLevel(logging.WARNING)
     edges = [2, *sorted(kept), os.sysconf("SC_OPEN_MAX")]
     for below, above in pairwise(edges):
         os.closerange(below + 1, above)
