@@ -2,20 +2,18 @@
 """What a kernel file is, and whether QEMU's -kernel can start it; if not, the reason in words and the cure.
 
 QEMU's order of trying (hw/i386/x86.c, `x86_load_linux`) is followed here: Linux's setup header, multiboot 1,
-ELF with a PVH note. What is none of them it takes for a Linux of 1991 and runs, so a text file hangs mutely.
+ELF with a PVH note. About anything else it says "invalid kernel header", or nothing that helps.
 """
 
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from io import BytesIO
 from pathlib import Path
-from typing import NoReturn
 
 from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
-from elftools.elf.segments import NoteSegment
+from elftools.elf.segments import NoteSegment, Segment
 
 from orchestrator.errors import UsageError
 
@@ -48,29 +46,40 @@ class KernelImageError(UsageError):
     """The file is no kernel that can be started; the message says what it is, the hint what to do."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Elf:
+    """What decides about an ELF file; `architecture` is for people."""
+
+    bits: int
+    machine: str
+    architecture: str
+    is_relocatable: bool
+    has_interpreter: bool
+    has_pvh_note: bool
+
+
 def inspect(path: Path) -> KernelImage:
     """Reads the file. Raises KernelImageError."""
     content = _read(path)
     if content[0x202:0x206] == b"HdrS":  # Linux Documentation/x86/boot.rst, "The Real-Mode Kernel Header"
         return KernelImage(path, ImageKind.BZIMAGE)
-    is_elf = content.startswith(b"\x7fELF")
-    elf = _parse_elf(path, content) if is_elf else None
-    if elf is not None:
-        _check_machine(path, elf)
+    elf = _read_elf(path, content) if content.startswith(b"\x7fELF") else None
+    if elf is not None and elf.machine not in ("EM_X86_64", "EM_386"):
+        what = f"an ELF file for {elf.architecture}, and the node's processors are x86-64"
+        raise _refusal(path, what, "build it for x86-64")
     flags = _multiboot1_flags(content)
     if flags is not None:
         return _multiboot1(path, elf, flags)
     if elf is None:
-        _refuse(path, *_describe_other(content))
-    if _has_pvh_note(elf):
+        raise _refusal(path, *_describe_other(content))
+    if elf.has_pvh_note:
         return KernelImage(path, ImageKind.PVH)
-    return _refuse(path, *_describe_elf(elf, content))
+    raise _refusal(path, *_describe_elf(elf, content))
 
 
-def _refuse(path: Path, what: str, hint: str) -> NoReturn:
-    raise KernelImageError(
-        f"{path} cannot be booted: it is {what}", f"{hint}\n{STARTABLE}" if hint else STARTABLE
-    )
+def _refusal(path: Path, what: str, hint: str) -> KernelImageError:
+    hint = f"{hint}\n{STARTABLE}" if hint else STARTABLE
+    return KernelImageError(f"{path} cannot be booted: it is {what}", hint)
 
 
 def _read(path: Path) -> bytes:
@@ -87,21 +96,29 @@ def _read(path: Path) -> bytes:
     return content
 
 
-def _parse_elf(path: Path, content: bytes) -> ELFFile:
+def _read_elf(path: Path, content: bytes) -> _Elf:
     try:
-        return ELFFile(BytesIO(content))
-    except ELFError as error:
-        raise KernelImageError(f"{path} is a damaged ELF file: {error}", "build or copy it again") from error
+        elf = ELFFile(BytesIO(content))
+        segments = list(elf.iter_segments())
+        return _Elf(
+            bits=elf.elfclass,
+            machine=str(elf["e_machine"]),
+            architecture=str(elf.get_machine_arch()),
+            is_relocatable=elf["e_type"] == "ET_REL",
+            has_interpreter=any(segment["p_type"] == "PT_INTERP" for segment in segments),
+            has_pvh_note=any(_is_pvh_note(segment) for segment in segments),
+        )
+    except Exception as error:  # pyelftools lets many kinds through
+        detail = f": {error}" if isinstance(error, ELFError) and str(error) else ""
+        message = f"{path} is a damaged ELF file{detail}"
+        raise KernelImageError(message, "build or copy it again") from error
 
 
-def _check_machine(path: Path, elf: ELFFile) -> None:
-    if elf["e_machine"] in ("EM_X86_64", "EM_386"):
-        return
-    _refuse(
-        path,
-        f"an ELF file for {elf.get_machine_arch()}, and the node's processors are x86-64",
-        "build it for x86-64",
-    )
+def _is_pvh_note(segment: Segment) -> bool:
+    if not isinstance(segment, NoteSegment):
+        return False
+    notes: list[tuple[object, object]] = [(note["n_name"], note["n_type"]) for note in segment.iter_notes()]
+    return ("Xen", XEN_ELFNOTE_PHYS32_ENTRY) in notes
 
 
 def _find_header(content: bytes, magic: int, reach: int, align: int) -> int | None:
@@ -119,18 +136,18 @@ def _multiboot1_flags(content: bytes) -> int | None:
     return None if offset is None else int(struct.unpack_from("<I", content, offset + 4)[0])
 
 
-def _multiboot1(path: Path, elf: ELFFile | None, flags: int) -> KernelImage:
+def _multiboot1(path: Path, elf: _Elf | None, flags: int) -> KernelImage:
     if flags & MULTIBOOT1_HAS_ADDRESSES:
         return KernelImage(path, ImageKind.MULTIBOOT)
     if elf is None:
-        _refuse(
+        raise _refusal(
             path,
             "a multiboot 1 image that is no ELF and has no load addresses",
             "set bit 16 of the header's flags",
         )
-    if elf["e_machine"] == "EM_X86_64":
-        also = "; its PVH note is not looked at then" if _has_pvh_note(elf) else ""
-        _refuse(
+    if elf.machine == "EM_X86_64":
+        also = "; its PVH note is not looked at then" if elf.has_pvh_note else ""
+        raise _refusal(
             path,
             f"a 64-bit ELF with a multiboot 1 header, and QEMU loads multiboot 1 only from 32-bit ELF{also}",
             "make it 32-bit with objcopy -O elf32-i386, or have a PVH note and no multiboot 1 header",
@@ -138,25 +155,14 @@ def _multiboot1(path: Path, elf: ELFFile | None, flags: int) -> KernelImage:
     return KernelImage(path, ImageKind.MULTIBOOT)
 
 
-def _notes(elf: ELFFile) -> Iterator[tuple[str, object]]:
-    for segment in elf.iter_segments():
-        if isinstance(segment, NoteSegment):
-            for note in segment.iter_notes():
-                yield note["n_name"], note["n_type"]
-
-
-def _has_pvh_note(elf: ELFFile) -> bool:
-    return ("Xen", XEN_ELFNOTE_PHYS32_ENTRY) in _notes(elf)
-
-
-def _describe_elf(elf: ELFFile, content: bytes) -> tuple[str, str]:
+def _describe_elf(elf: _Elf, content: bytes) -> tuple[str, str]:
     """What an ELF without boot header is, and the cure."""
-    bits = f"{elf.elfclass}-bit ELF"
+    bits = f"{elf.bits}-bit ELF"
     if _find_header(content, MULTIBOOT2_MAGIC, MULTIBOOT2_REACH, MULTIBOOT2_ALIGN) is not None:
         return f"a {bits} with a multiboot 2 header only, which QEMU does not know", PVH_CURE
-    if elf["e_type"] == "ET_REL":
+    if elf.is_relocatable:
         return f"an object file or kernel module ({bits}, relocatable)", "link it to a kernel first"
-    if any(segment["p_type"] == "PT_INTERP" for segment in elf.iter_segments()):
+    if elf.has_interpreter:
         return f"a program for Linux ({bits} with an interpreter), not a kernel", ""
     return f"a {bits} without PVH note or multiboot header", PVH_CURE
 

@@ -15,8 +15,8 @@ from orchestrator.quantities import MIB, QuantityError, parse_cpu_list, parse_si
 PARTITIONS_MAX = 63  # the region has ids for 64 peers (IKC_PARTITIONS_MAX), and one is the monitor's
 NUMA_NODES_MAX = 63  # 64 segments of RAM per partition (IKC_SEGMENTS_MAX), and one node is split at 4 GiB
 LATENCY_MAX_NS = 2500  # times the largest distance, 254 / 10, it still fits the 16 bits of an HMAT entry
-BANDWIDTH_STEP_MBPS = 64  # HMAT entries have 16 bits: in these steps they reach 4 TB/s
-BANDWIDTH_MAX_MBPS = 65535 * BANDWIDTH_STEP_MBPS
+BANDWIDTH_STEP_MBPS = 64  # HMAT entries have 16 bits: in these steps they nearly reach 4 TB/s
+BANDWIDTH_MAX_MBPS = 65534 * BANDWIDTH_STEP_MBPS
 
 NAME_PATTERN = r"[a-z][a-z0-9-]{0,30}"
 PACKAGE_PATTERN = r"[a-z0-9][a-z0-9+.-]+"  # Debian policy 5.6.1

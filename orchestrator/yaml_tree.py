@@ -9,6 +9,15 @@ import yaml
 
 from orchestrator.spec_error import Path, Problem, TextError
 
+DEPTH_MAX = 20
+_OPENING = (
+    yaml.BlockMappingStartToken,
+    yaml.BlockSequenceStartToken,
+    yaml.FlowMappingStartToken,
+    yaml.FlowSequenceStartToken,
+)
+_CLOSING = (yaml.BlockEndToken, yaml.FlowMappingEndToken, yaml.FlowSequenceEndToken)
+
 
 @dataclass(frozen=True, slots=True)
 class YamlTree:
@@ -29,7 +38,7 @@ class YamlTree:
 def load_tree(text: str) -> YamlTree:
     """Raises TextError for what is not YAML, more than one document, aliases, and keys that come twice."""
     try:
-        _refuse_aliases(text)
+        _check_tokens(text)
         loader = yaml.SafeLoader(text)
         root = loader.get_single_node()
         if root is None:
@@ -42,21 +51,23 @@ def load_tree(text: str) -> YamlTree:
         raise TextError([_yaml_problem(error)]) from error
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a scalar such as 2026-13-45
         raise TextError([Problem(0, f"this is not YAML: {error}")]) from error
-    except RecursionError as error:
-        raise TextError([Problem(0, "this is nested too deeply to be a spec")]) from error
     if reader.problems:
         raise TextError(reader.problems)
     return YamlTree(data, reader.lines)
 
 
-def _refuse_aliases(text: str) -> None:
-    """A few aliases can stand for gigabytes; a spec repeats itself with Jinja2 instead."""
+def _check_tokens(text: str) -> None:
+    """Refuses deep nesting, which costs time, and aliases, a few of which can stand for gigabytes."""
+    depth = 0
     for token in yaml.scan(text, Loader=yaml.SafeLoader):
+        line = token.start_mark.line + 1
         if isinstance(token, yaml.AliasToken):
-            line = token.start_mark.line + 1
             raise TextError(
                 [Problem(line, f"alias *{token.value} is not supported", "use {% set %} of Jinja2")]
             )
+        depth += isinstance(token, _OPENING) - isinstance(token, _CLOSING)
+        if depth > DEPTH_MAX:
+            raise TextError([Problem(line, "this is nested too deeply to be a spec")])
 
 
 def _yaml_problem(error: yaml.MarkedYAMLError) -> Problem:
