@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The host's devices keep what they promise to programs: /dev/ikc and the windows (ikc_uapi.h)."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from orchestrator.pytest_plugin import Enclave
+from tests.e2e.conftest import ROOT
+
+PROGRAM = "/tmp/ikc_device"
+PEER = "lwk0"
+
+
+@pytest.fixture(scope="session")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """programs/ikc_device.c, for the host."""
+    made = tmp_path_factory.mktemp("programs") / "ikc_device"
+    folders = (ROOT / "guest-kernels/ikc", ROOT / "guest-kernels/linux/include")
+    include = [f"-I{folder}" for folder in folders]
+    source = ROOT / "tests/e2e/programs/ikc_device.c"
+    subprocess.run(
+        ["gcc", "-std=gnu11", "-O1", "-static", "-Wall", "-Wextra", *include, "-o", made, source], check=True
+    )
+    return made
+
+
+@pytest.fixture
+def device(duo: Enclave, program: Path) -> Enclave:
+    duo.host.session().put(program, PROGRAM)
+    duo.host.succeed("chmod", "+x", PROGRAM)
+    return duo
+
+
+def peer_number(enclave: Enclave) -> str:
+    return str(enclave.partition(PEER)["index"])
+
+
+@pytest.mark.parametrize("promise", ["ports", "addresses", "echo", "refusal", "back-pressure", "read-only"])
+def test_device_keeps_its_promise_of(promise: str, device: Enclave) -> None:
+    device.host.succeed(PROGRAM, promise, peer_number(device))
+
+
+def wait_for_line(enclave: Enclave, line: str, file: str) -> None:
+    enclave.host.succeed("sh", "-c", f"until grep -qs '{line}' {file}; do usleep 10000; done")
+
+
+def test_restart_of_a_peer_is_told_once_and_the_link_comes_back(device: Enclave) -> None:
+    said = "/tmp/ikc_device.said"
+    run = f"({PROGRAM} reset {peer_number(device)}; echo ended with $?) >{said} 2>&1 &"
+    device.host.succeed("sh", "-c", run)
+    wait_for_line(device, "restart it now", said)
+    device.restart(PEER)
+    wait_for_line(device, "ended with", said)
+    assert device.host.succeed("cat", said).splitlines() == ["restart it now", "ended with 0"]
+
+
+def test_kernel_does_io_on_the_pages_of_a_window(device: Enclave) -> None:
+    device.host.succeed(PROGRAM, "window", f"/dev/ikc-window-{PEER}")
+
+
+def test_module_is_not_unloaded_under_its_users(device: Enclave) -> None:
+    done = device.host.run("sh", "-c", "exec 3</dev/ikc; rmmod ikc")
+    assert done.status != 0
+    assert "unavailable" in done.complaint or "in use" in done.complaint
+
+
+def test_module_loaded_again_brings_the_links_up(device: Enclave) -> None:
+    device.host.succeed("sh", "-c", "rmmod ikc && insmod /usr/lib/modules/ikc.ko && ikcctl ready")
+    device.host.succeed("ikcctl", "stream", PEER, "--from", "--count", "100")
+    assert device.partition("host")["state"] == "READY"
