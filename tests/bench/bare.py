@@ -19,7 +19,9 @@ def seconds_until(command: Sequence[str], marker: bytes) -> float:
     seen = bytearray()
     begun = time.monotonic()
     with (
-        subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process,
+        subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        ) as process,
         selectors.DefaultSelector() as selector,
     ):
         assert process.stdout is not None
@@ -29,7 +31,9 @@ def seconds_until(command: Sequence[str], marker: bytes) -> float:
                 left = begun + DEADLINE_S - time.monotonic()
                 piece = os.read(process.stdout.fileno(), 1 << 16) if selector.select(left) else b""
                 if not piece:
-                    raise RuntimeError(f"{command[0]} never printed {marker!r}; it ended with {bytes(seen[-800:])!r}")
+                    raise RuntimeError(
+                        f"{command[0]} never printed {marker!r}; it ended with {bytes(seen[-800:])!r}"
+                    )
                 seen += piece
             return time.monotonic() - begun
         finally:
@@ -46,12 +50,12 @@ def qemu(accelerator: str, cpus: int, memory: str) -> list[str]:
 
 
 def linux_to_init(accelerator: str, kernel: Path, initramfs: Path, cpus: int, append: str) -> float:
-    """Seconds until the first program of the initramfs runs: an `echo` in the place of init."""
-    marker = "first-program-runs"
+    """Seconds until the first program of the initramfs runs."""
+    marker = "first-program-runs"  # by `yes`: an init that ends would take its words with it
     command = qemu(accelerator, cpus, "512M")
     command += ["-kernel", str(kernel), "-initrd", str(initramfs)]
-    command += ["-append", f"{append} console=ttyS0 rdinit=/bin/echo -- {marker}"]
-    return seconds_until(command, b"\n" + marker.encode())
+    command += ["-append", f"{append} console=ttyS0 rdinit=/bin/yes -- {marker}"]
+    return seconds_until(command, marker.encode() + b"\r\n")
 
 
 def lwk_to_first_line(accelerator: str, kernel: Path, cpus: int) -> float:

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Figures of booting: an enclave against its bare parts, and what it costs in memory."""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from orchestrator.qemu_command import ACCELERATIONS
+from tests.bench import bare
+from tests.bench.figure import Figure
+
+ROOT = Path(__file__).parents[2]
+BUILD = ROOT / "build"
+LWK = BUILD / "lwk" / "lwk.elf"
+LWK_CPUS = 4
+
+ONE_LWK = f"""\
+name: bench
+node:
+  cpus: {{sockets: 1, cores: {LWK_CPUS + 1}}}
+  numa:
+    - {{cpus: 0-{LWK_CPUS}, memory: 2G}}
+partitions:
+  host: {{kernel: linux, cpus: [0], memory: {{0: 512M}}}}
+  lwk0: {{kernel: lwk, cpus: 1-{LWK_CPUS}, memory: {{0: 256M}}}}
+"""
+
+
+def enclave(*arguments: str) -> str:
+    """Runs the command as a person would; raises CalledProcessError with what it said."""
+    program = Path(sys.executable).parent / "enclave"
+    result = subprocess.run([str(program), *arguments], check=True, stdout=subprocess.PIPE, text=True)
+    return result.stdout
+
+
+def status(name: str) -> dict[str, Any]:
+    answer: dict[str, Any] = json.loads(enclave("status", "-e", name, "--json"))
+    return answer
+
+
+def partition(name: str, wanted: str) -> dict[str, Any]:
+    return next(found for found in status(name)["partitions"] if found["name"] == wanted)
+
+
+@contextmanager
+def running(spec: Path, name: str) -> Iterator[None]:
+    enclave("up", str(spec), "--name", name)
+    try:
+        yield
+    finally:
+        enclave("down", name)
+
+
+def resident_mib(pid: int) -> float:
+    """Memory that only this process holds: the shared regions are counted once, elsewhere (smaps_rollup)."""
+    fields = dict(
+        line.split(":", 1) for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
+    )
+    return sum(int(fields[key].split()[0]) for key in ("Private_Clean", "Private_Dirty")) / 1024
+
+
+def up_and_answered(spec: Path, name: str) -> float:
+    """Seconds from `enclave up` to an answered SSH command, all partitions READY in between."""
+    begun = time.monotonic()
+    with running(spec, name):
+        enclave("exec", "-e", name, "host", "--", "true")
+        return time.monotonic() - begun
+
+
+def host_files(name: str) -> tuple[Path, Path, str]:
+    """Kernel, initramfs and accelerator that a running enclave's host was started with."""
+    found = status(name)
+    command = (Path(found["run_folder"]) / "command-host.txt").read_text().split()
+    kernel, initramfs = (Path(command[command.index(option) + 1]) for option in ("-kernel", "-initrd"))
+    kept = Path(tempfile.mkdtemp(prefix="bench-")) / "initramfs"
+    kept.write_bytes(initramfs.read_bytes())
+    return kernel, kept, found["accelerator"]
+
+
+def figures(runs: int) -> Sequence[Figure]:
+    duo = ROOT / "specs" / "duo.yaml"
+    with running(duo, "bench-duo"):
+        kernel, initramfs, accelerator = host_files("bench-duo")
+        supervisor = resident_mib(status("bench-duo")["supervisor_pid"])
+        lwk_qemu = resident_mib(partition("bench-duo", "lwk0")["pid"])
+        host_qemu = resident_mib(partition("bench-duo", "host")["pid"])
+    append = " ".join(("quiet", *ACCELERATIONS[accelerator].linux_words))
+
+    ready, to_init = [], []
+    for _ in range(runs):
+        ready.append(up_and_answered(duo, "bench-duo"))
+        to_init.append(bare.linux_to_init(accelerator, kernel, initramfs, 2, append))
+    initramfs.unlink()
+    initramfs.parent.rmdir()
+
+    return [
+        Figure("duo: up to all READY and SSH answered", "s", ready, "bare Linux to init", to_init, 1.5),
+        *lwk_figures(runs, accelerator),
+        Figure("memory of the supervisor", "MiB", [supervisor]),
+        Figure("memory of an LWK's QEMU, beyond its RAM", "MiB", [lwk_qemu]),
+        Figure("memory of the host's QEMU, with its RAM", "MiB", [host_qemu]),
+    ]
+
+
+def lwk_figures(runs: int, accelerator: str) -> Sequence[Figure]:
+    """The LWK is restarted in an enclave whose host is idle, in turn with the bare machine."""
+    to_ready, to_line = [], []
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as spec:
+        spec.write(ONE_LWK)
+        spec.flush()
+        with running(Path(spec.name), "bench-lwk"):
+            for _ in range(3 * runs):
+                enclave("restart", "-e", "bench-lwk", "lwk0")
+                to_ready.append(partition("bench-lwk", "lwk0")["ready_s"])
+                to_line.append(bare.lwk_to_first_line(accelerator, LWK, LWK_CPUS))
+    name = f"LWK with {LWK_CPUS} CPUs: QEMU's start to READY"
+    return [
+        Figure(name, "s", to_ready, "bare LWK to its first line", to_line),
+        Figure(f"{name} (limit in seconds)", "s", to_ready, limit=0.2),
+    ]
