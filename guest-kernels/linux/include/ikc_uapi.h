@@ -80,6 +80,7 @@ struct ikc_round_trip {
  * Takes one message, and waits for one. EMSGSIZE: `length`, now set, is more than the buffer has; the
  * message stays. ENETRESET: the link to address.partition, now set, was reset; told once, after the
  * messages that came before. ECONNREFUSED: as with SEND. EAGAIN: none is there. EINVAL: no port bound.
+ * EFAULT: the message is gone.
  */
 #define IKC_IOCTL_RECEIVE _IOWR(IKC_IOCTL, 4, struct ikc_transfer)
 

@@ -57,19 +57,35 @@ static int chardev_release(struct inode *inode, struct file *file)
 
 /* ---- messages ---- */
 
-/*
- * Sends, and waits for room. The condition takes a mutex, so that it cannot be a wait_event's.
- */
-static int chardev_send_waiting(struct opening *opening, struct link *link,
-				const struct ikc_message *message, const void *payload, bool wait)
+/* What the endpoint has to be told comes before anything is sent. */
+static int chardev_send_once(struct opening *opening, struct link *link, struct ikc_message *message,
+			     const void *payload)
+{
+	struct endpoint *endpoint = &opening->endpoint;
+	int err;
+
+	if (READ_ONCE(opening->fabric->stopping))
+		return -ENODEV;
+	err = endpoint_prepare_send(endpoint, link->ikc.peer_id, message->to_port);
+	if (err == -ENETRESET)
+		link_resume(link);
+	if (err)
+		return err;
+	message->from_port = endpoint->port;
+	return link_send(link, message, payload);
+}
+
+/* Waits for room. To try takes a mutex, so that it cannot be the condition of a wait_event. */
+static int chardev_send_waiting(struct opening *opening, struct link *link, struct ikc_message *message,
+				const void *payload)
 {
 	DEFINE_WAIT_FUNC(entry, woken_wake_function);
 	int err;
 
 	add_wait_queue(&link->writable, &entry);
 	for (;;) {
-		err = READ_ONCE(opening->fabric->stopping) ? -ENODEV : link_send(link, message, payload);
-		if (err != -EAGAIN || !wait)
+		err = chardev_send_once(opening, link, message, payload);
+		if (err != -EAGAIN)
 			break;
 		if (signal_pending(current)) {
 			err = -ERESTARTSYS;
@@ -100,20 +116,12 @@ static long chardev_send(struct opening *opening, void __user *argument, bool wa
 	link = fabric_link(opening->fabric, transfer.address.partition);
 	if (!link)
 		return -EHOSTUNREACH;
-	err = endpoint_prepare_send(&opening->endpoint, transfer.address.partition,
-				    transfer.address.port);
-	if (err == -ENETRESET)
-		link_resume(link);
-	if (err)
-		return err;
-
 	payload = memdup_user(u64_to_user_ptr(transfer.buffer), transfer.length);
 	if (IS_ERR(payload))
 		return PTR_ERR(payload);
 	message.length = transfer.length;
 	message.to_port = transfer.address.port;
-	message.from_port = opening->endpoint.port;
-	err = chardev_send_waiting(opening, link, &message, payload, wait);
+	err = (wait ? chardev_send_waiting : chardev_send_once)(opening, link, &message, payload);
 	kfree(payload);
 	return err;
 }
