@@ -1,0 +1,314 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The plan: one owner for each CPU and byte, and tables that map both ways, whatever the spec."""
+
+from dataclasses import FrozenInstanceError
+from itertools import combinations, pairwise, product
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator import spec_rules
+from orchestrator.numa import access, resolve_distances, resolve_numa
+from orchestrator.plan import KernelKind, PartitionPlan, Plan, Segment, resolve
+from orchestrator.spec import Spec
+from orchestrator.spec_file import load_spec
+from orchestrator.topology import Position, Shape, compress, enclosing_shape
+
+SPECS = Path(__file__).parents[2] / "specs"
+MIB = 1 << 20
+GIB = 1 << 30
+
+
+def plan_of(name: str, **defines: int) -> Plan:
+    path = SPECS / f"{name}.yaml"
+    return resolve(load_spec(path, defines), path)
+
+
+# Two sockets of 12 CPUs, and hbm beside the second.
+BIG_NODE = {
+    "cpus": {"sockets": 2, "dies": 2, "cores": 3, "threads": 2},
+    "numa": [
+        {"cpus": "0-11", "memory": "8G"},
+        {"cpus": "12-23", "memory": "8G"},
+        {"memory": "8G", "kind": "hbm", "near": 1},
+    ],
+}
+
+
+def host_of(cpus: str, memory: dict[int, str]) -> PartitionPlan:
+    """The plan of a host that owns this part of the big node."""
+    host = {"kernel": "linux", "cpus": cpus, "memory": memory}
+    spec = Spec.model_validate({"name": "one", "node": BIG_NODE, "partitions": {"host": host}})
+    assert not list(spec_rules.findings(spec))
+    return resolve(spec, Path("one.yaml")).host
+
+
+# ---- the shipped duo, field by field ----
+
+
+def test_duo_gives_each_partition_what_the_spec_says() -> None:
+    plan = plan_of("duo")
+    assert [partition.name for partition in plan.partitions] == ["host", "lwk0", "lwk1"]
+    assert [partition.index for partition in plan.partitions] == [0, 1, 2]
+    assert [partition.kind for partition in plan.partitions] == [
+        KernelKind.LINUX,
+        KernelKind.LWK,
+        KernelKind.LWK,
+    ]
+    assert [partition.is_host for partition in plan.partitions] == [True, False, False]
+    assert [[cpu.node_cpu for cpu in partition.cpus] for partition in plan.partitions] == [
+        [0, 4],
+        [1, 2, 3],
+        [5, 6, 7],
+    ]
+    assert [partition.memory_bytes for partition in plan.partitions] == [512 * MIB, 256 * MIB, 320 * MIB]
+    assert plan.monitor_id == 3
+    assert plan.host is plan.partitions[0]
+
+
+def test_duo_maps_local_numa_nodes_to_those_of_the_node() -> None:
+    _, lwk0, lwk1 = plan_of("duo").partitions
+    assert [(numa.local_id, numa.node_id) for numa in lwk0.numa] == [(0, 0)]
+    assert [(numa.local_id, numa.node_id, numa.kind) for numa in lwk1.numa] == [(0, 1, "dram"), (1, 2, "hbm")]
+    assert lwk1.distances == ((10, 23), (23, 10))
+    assert [(numa.local_cpus, numa.initiator) for numa in lwk1.numa] == [((0, 1, 2), 0), ((), 0)]
+
+
+def test_duo_host_sees_both_sockets_and_the_memory_of_one() -> None:
+    host = plan_of("duo").host
+    assert host.smp.shape == Shape(2, 1, 1, 1)
+    assert host.smp.regular
+    assert [(numa.size_bytes, numa.local_cpus) for numa in host.numa] == [(512 * MIB, (0,)), (0, (1,))]
+    assert [(row.initiator, row.target, row.latency_ns) for row in host.hmat] == [(0, 0, 100), (1, 0, 200)]
+
+
+def test_duo_host_has_a_window_onto_every_chunk_of_the_others() -> None:
+    plan = plan_of("duo")
+    assert [
+        (window.partition, window.chunk, window.slot, window.function) for window in plan.host.windows
+    ] == [
+        (1, 0, 8, 0),
+        (2, 0, 8, 1),
+        (2, 1, 8, 2),
+    ]
+    assert [window.size_bytes for window in plan.host.windows] == [256 * MIB, 256 * MIB, 64 * MIB]
+    assert not any(partition.windows for partition in plan.partitions if not partition.is_host)
+
+
+def test_largest_family_has_a_place_for_every_window() -> None:
+    windows = plan_of("family", lwks=16).host.windows
+    places = [(window.slot, window.function) for window in windows]
+    assert len(set(places)) == 16
+    assert all(8 <= slot <= 30 and 0 <= function < 8 for slot, function in places)
+
+
+def test_plan_cannot_be_changed() -> None:
+    with pytest.raises(FrozenInstanceError):
+        plan_of("duo").name = "other"  # type: ignore[misc]
+
+
+def test_window_is_the_power_of_two_that_holds_the_chunk() -> None:
+    host = host_of("0-1", {0: "200M", 1: "512M"})
+    assert [chunk.window_bytes for chunk in host.memory] == [256 * MIB, 512 * MIB]
+
+
+# ---- topology ----
+
+
+def test_irregular_cpus_are_plugged_into_the_full_shape() -> None:
+    host = host_of("0-1,3,12-15", {0: "512M"})
+    assert not host.smp.regular
+    assert host.cpus[0].at == Position(0, 0, 0, 0)
+    assert [cpu.at for cpu in host.cpus[2:4]] == [Position(0, 0, 1, 0), Position(1, 0, 0, 0)]
+    assert {cpu.at for cpu in host.cpus} | set(host.smp.spare) == set(host.smp.shape.positions())
+
+
+def test_one_cpu_has_room_for_a_second_so_that_tcg_keeps_locked_instructions_atomic() -> None:
+    host = host_of("7", {0: "512M"})
+    assert host.smp.shape.cpu_count == 2
+    assert host.smp.spare == (Position(1, 0, 0, 0),)
+
+
+@pytest.mark.parametrize(
+    ("cpus", "apic_ids"), [("0,2,4,12,14,16", [0, 1, 2, 4, 5, 6]), ("0-1,3,12", [0, 1, 2, 4])]
+)
+def test_gap_in_apic_ids_makes_room_for_more_than_8_cpus(cpus: str, apic_ids: list[int]) -> None:
+    host = host_of(cpus, {0: "512M"})
+    assert [cpu.apic_id for cpu in host.cpus] == apic_ids
+    assert host.smp.shape.cpu_count > 8
+
+
+def test_no_gap_no_more_room_than_needed() -> None:
+    assert host_of("0-1,3", {0: "512M"}).smp.shape == Shape(1, 1, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("shape", "apic_ids"),
+    [
+        (Shape(2, 1, 2, 1), [0, 1, 2, 3]),
+        (Shape(2, 1, 3, 1), [0, 1, 2, 4, 5, 6]),
+        (Shape(1, 2, 3, 2), [0, 1, 2, 3, 4, 5, 8, 9, 10, 11, 12, 13]),
+    ],
+)
+def test_apic_ids_are_those_that_qemu_gives(shape: Shape, apic_ids: list[int]) -> None:
+    assert [shape.apic_id(at) for at in shape.positions()] == apic_ids
+
+
+# ---- memory: figures measured with `info mtree` of QEMU 7.2 ----
+
+
+@pytest.mark.parametrize(
+    ("memory", "segments"),
+    [
+        ({0: "2G"}, [Segment(0, 2 * GIB, 0, 0)]),
+        ({0: "2815M"}, [Segment(0, 2815 * MIB, 0, 0)]),
+        ({0: "2816M"}, [Segment(0, 2 * GIB, 0, 0), Segment(4 * GIB, 768 * MIB, 0, 2 * GIB)]),
+        ({0: "1G", 1: "1G"}, [Segment(0, GIB, 0, 0), Segment(GIB, GIB, 1, 0)]),
+        (
+            {0: "1G", 1: "2G", 2: "200M"},
+            [
+                Segment(0, GIB, 0, 0),
+                Segment(GIB, GIB, 1, 0),
+                Segment(4 * GIB, GIB, 1, GIB),
+                Segment(5 * GIB, 200 * MIB, 2, 0),
+            ],
+        ),
+        ({0: "2G", 1: "1G"}, [Segment(0, 2 * GIB, 0, 0), Segment(4 * GIB, GIB, 1, 0)]),
+    ],
+)
+def test_segments_are_where_q35_puts_ram(memory: dict[int, str], segments: list[Segment]) -> None:
+    assert list(host_of("0-1", memory).segments) == segments
+
+
+# ---- distances and HMAT ----
+
+
+def test_default_distances() -> None:
+    assert plan_of("duo").node.distances == ((10, 20, 13), (20, 10, 23), (13, 23, 10))
+
+
+def test_latency_and_bandwidth_follow_the_distance() -> None:
+    path = SPECS / "duo.yaml"
+    node = load_spec(path, {}).node
+    numa, distances = resolve_numa(node), resolve_distances(node)
+    assert access(numa, distances, 0, 2) == (130, 819200)
+    assert access(numa, distances, 1, 2) == (230, 462976)
+    assert access(numa, distances, 1, 0) == (200, 102400)
+
+
+def test_memory_without_cpus_is_initiated_by_the_closest_owned_cpus() -> None:
+    host = host_of("0,12", {0: "512M", 2: "64M"})
+    assert [numa.initiator for numa in host.numa] == [0, 1, 1]
+
+
+# ---- any spec ----
+
+
+@st.composite
+def specs(draw: st.DrawFn) -> Spec:
+    """A node of up to 64 CPUs, each CPU and each part of memory given to one partition or to nobody."""
+    sockets, dies, cores, threads = (draw(st.integers(1, most)) for most in (3, 2, 4, 2))
+    shape = Shape(sockets, dies, cores, threads)
+    numa_of = {socket: draw(st.integers(0, socket)) for socket in range(shape.sockets)}
+    homes = sorted(set(numa_of.values()))
+    numa: list[dict[str, object]] = [
+        {
+            "cpus": [cpu for cpu in range(shape.cpu_count) if numa_of[shape.position(cpu).socket] == home],
+            "memory": "16G",
+        }
+        for home in homes
+    ]
+    numa += [
+        {"memory": "16G", "kind": "hbm", "near": draw(st.integers(0, len(homes) - 1))}
+        for _ in range(draw(st.integers(0, 2)))
+    ]
+    names = ["host", *(f"lwk{index}" for index in range(min(draw(st.integers(0, 3)), shape.cpu_count - 1)))]
+    cpus = draw(st.permutations(list(range(shape.cpu_count))))
+    owned = {name: [cpus[index]] for index, name in enumerate(names)}
+    for cpu in cpus[len(names) :]:
+        owner = draw(st.sampled_from([*names, None]))
+        if owner:
+            owned[owner].append(cpu)
+    sizes = st.integers(128, 4000).map(lambda mib: f"{mib}M")
+    memory = st.dictionaries(st.integers(0, len(numa) - 1), sizes, min_size=1)
+    partitions = {
+        name: {"kernel": "linux" if name == "host" else "lwk", "cpus": owned[name], "memory": draw(memory)}
+        for name in names
+    }
+    node = {
+        "cpus": {
+            "sockets": shape.sockets,
+            "dies": shape.dies,
+            "cores": shape.cores,
+            "threads": shape.threads,
+        },
+        "numa": numa,
+    }
+    spec = Spec.model_validate({"name": "any", "node": node, "partitions": partitions})
+    assert not list(spec_rules.findings(spec))
+    return spec
+
+
+@given(specs())
+def test_every_cpu_has_one_owner_and_ids_map_both_ways(spec: Spec) -> None:
+    plan = resolve(spec, Path("any.yaml"))
+    owned = [cpu.node_cpu for partition in plan.partitions for cpu in partition.cpus]
+    assert len(owned) == len(set(owned))
+    for partition in plan.partitions:
+        assert [cpu.node_cpu for cpu in partition.cpus] == list(spec.partitions[partition.name].cpus)
+        assert [cpu.local_cpu for cpu in partition.cpus] == list(range(len(partition.cpus)))
+        assert all(a.apic_id < b.apic_id for a, b in pairwise(partition.cpus))
+        assert len({cpu.at for cpu in partition.cpus}) == len(partition.cpus)
+        assert partition.cpus[0].at == Position(0, 0, 0, 0)
+        for cpu in partition.cpus:
+            assert cpu.node_cpu in plan.node.numa[cpu.node_numa].cpus
+            assert partition.numa[cpu.local_numa].node_id == cpu.node_numa
+            assert cpu.local_cpu in partition.numa[cpu.local_numa].local_cpus
+
+
+@given(specs())
+def test_every_byte_has_one_owner_and_one_guest_address(spec: Spec) -> None:
+    plan = resolve(spec, Path("any.yaml"))
+    for node_numa in plan.node.numa:
+        given_out = [n.size_bytes for p in plan.partitions for n in p.numa if n.node_id == node_numa.node_id]
+        assert sum(given_out) <= node_numa.size_bytes
+    for partition in plan.partitions:
+        assert {numa.node_id: numa.size_bytes for numa in partition.numa if numa.size_bytes} == dict(
+            spec.partitions[partition.name].memory
+        )
+        guest = sorted((segment.phys, segment.phys + segment.size_bytes) for segment in partition.segments)
+        assert all(a[1] <= b[0] for a, b in pairwise(guest))
+        for index, chunk in enumerate(partition.memory):
+            parts = [(s.offset, s.offset + s.size_bytes) for s in partition.segments if s.chunk == index]
+            assert [0, *(end for _, end in parts)] == [*(begin for begin, _ in parts), chunk.size_bytes]
+            assert chunk.size_bytes <= chunk.window_bytes < 2 * chunk.size_bytes
+            assert chunk.window_bytes & (chunk.window_bytes - 1) == 0
+
+
+@given(specs())
+def test_local_matrices_are_cut_out_of_the_nodes(spec: Spec) -> None:
+    plan = resolve(spec, Path("any.yaml"))
+    for partition in plan.partitions:
+        for a in partition.numa:
+            assert partition.numa[a.initiator].local_cpus
+            assert a.local_cpus == () or a.initiator == a.local_id
+            for b in partition.numa:
+                assert (
+                    partition.distances[a.local_id][b.local_id] == plan.node.distances[a.node_id][b.node_id]
+                )
+        initiators = [numa.local_id for numa in partition.numa if numa.local_cpus]
+        targets = [numa.local_id for numa in partition.numa if numa.size_bytes]
+        assert [(row.initiator, row.target) for row in partition.hmat] == list(product(initiators, targets))
+
+
+@given(st.sets(st.integers(0, 47), min_size=1))
+def test_compressed_cpus_keep_their_siblings(cpus: set[int]) -> None:
+    shape = Shape(2, 2, 6, 2)
+    owned = [shape.position(cpu) for cpu in sorted(cpus)]
+    local = compress(owned)
+    for (a, local_a), (b, local_b) in combinations(zip(owned, local, strict=True), 2):
+        for level in range(1, 5):
+            assert (a[:level] == b[:level]) == (local_a[:level] == local_b[:level])
+    assert set(local) <= set(enclosing_shape(local).positions())
