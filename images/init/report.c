@@ -11,12 +11,13 @@
 
 enum { LINE_SIZE = 512 };
 
-static void write_line(const char *line)
+/* Not by dprintf(): it seeks first, and /dev/kmsg refuses that. */
+static void write_line(const char *line, size_t length)
 {
 	int fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
 
-	/* Before devtmpfs is mounted only the console that the kernel opened for us exists. */
-	if (dprintf(fd < 0 ? STDERR_FILENO : fd, "%s\n", line) < 0)
+	/* Before devtmpfs is mounted there is only the console that the kernel opened for us. */
+	if (write(fd < 0 ? STDERR_FILENO : fd, line, length) < 0)
 		return;
 	if (fd >= 0)
 		close(fd);
@@ -29,9 +30,12 @@ void report(const char *format, ...)
 	va_list arguments;
 
 	va_start(arguments, format);
-	vsnprintf(line + used, sizeof(line) - used, format, arguments);
+	used += vsnprintf(line + used, sizeof(line) - used, format, arguments);
 	va_end(arguments);
-	write_line(line);
+	if (used > LINE_SIZE - 2)
+		used = LINE_SIZE - 2;
+	line[used] = '\n';
+	write_line(line, used + 1);
 }
 
 void report_errno(const char *format, ...)
