@@ -17,7 +17,6 @@ from orchestrator.template import Value, parse_define
 
 ROOT = Path(__file__).parents[2]
 SPECS = ROOT / "specs"
-WRITE_SCHEMA = "import json, orchestrator.spec as s; print(json.dumps(s.json_schema(), indent=2))"
 
 DUO = """\
 name: duo
@@ -77,7 +76,7 @@ def test_family_has_as_many_lwks_as_asked_for(lwks: int) -> None:
 
 def test_schema_for_editors_is_current() -> None:
     shipped = json.loads((ROOT / "docs" / "spec.schema.json").read_text())
-    assert shipped == json_schema(), f"python -c '{WRITE_SCHEMA}' > docs/spec.schema.json"
+    assert shipped == json_schema(), "run: enclave schema > docs/spec.schema.json"
 
 
 def test_reference_names_every_key() -> None:
