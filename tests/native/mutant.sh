@@ -1,0 +1,34 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Puts one fault of the file `mutants` into a copy of the headers and expects that its test fails.
+# usage: mutant.sh NAME HEADERS BUILD
+set -eu
+
+name=$1 headers=$2 build=$3/mutant/$1
+line=$(grep "^$name " mutants) || { echo "mutants has no line for $name" >&2; exit 1; }
+read -r _ program header expression <<END
+$line
+END
+
+rm -rf "$build"
+mkdir -p "$build"
+cp "$headers"/*.h "$build"
+sed -z "$expression" "$headers/$header" > "$build/$header"
+if cmp -s "$headers/$header" "$build/$header"; then
+	echo "mutant $name changes nothing in $header: adapt it" >&2
+	exit 1
+fi
+
+case $program in
+*explored) support='explore.c explore_step.c' ;;
+*) support=guarded.c ;;
+esac
+# shellcheck disable=SC2086
+gcc -std=gnu11 -D_GNU_SOURCE -O1 -w "-I$build" -pthread "$program.c" $support -o "$build/$program"
+
+status=0
+timeout 120 "$build/$program" > "$build/output" 2>&1 || status=$?
+case $status in
+0) echo "mutant $name survives $program" >&2; exit 1 ;;
+124) echo "mutant $name makes $program hang: $build/output" >&2; exit 1 ;;
+esac
