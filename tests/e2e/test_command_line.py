@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command `enclave` against a running enclave."""
+
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+
+import pexpect
+import pytest
+
+from orchestrator.pytest_plugin import Enclave
+from tests.e2e.conftest import ROOT, CommandLine
+
+ANSWERED_WITHIN_S = 0.3
+EVERY_BYTE = bytes(range(256)) * 512
+
+
+def execute(
+    command: CommandLine, enclave: Enclave, *words: str, stdin: bytes = b""
+) -> subprocess.CompletedProcess[bytes]:
+    return command("exec", "-e", enclave.name, "host", "--", *words, stdin=stdin)
+
+
+def test_up_tells_each_step_shows_the_result_and_again_changes_nothing(command: CommandLine) -> None:
+    first = command("up", "specs/solo.yaml")
+    progress, result = first.stderr.decode(), first.stdout.decode()
+    for told in ("check", "accel", "lwk0: BOOTING", "lwk0: READY", "host: READY"):
+        assert told in progress
+    for told in (
+        "PARTITION",
+        "READY AFTER",
+        "lwk0       lwk     1     0: 128M",
+        "enclave ssh",
+        "enclave down",
+    ):
+        assert told in result
+
+    before = json.loads(command("status", "--json").stdout)
+    again = command("up", "specs/solo.yaml", "--json")
+    assert again.returncode == 0
+    assert b"enclave solo is running already; nothing was changed" in again.stderr
+    after = json.loads(again.stdout)
+    assert before["run_id"] == after["run_id"]
+    assert [each["pid"] for each in before["partitions"]] == [each["pid"] for each in after["partitions"]]
+
+
+def test_status_answers_at_once(duo: Enclave, duo_command: CommandLine) -> None:
+    took = []
+    for _ in range(5):
+        begin = time.monotonic()
+        assert duo_command("status", "-e", duo.name).returncode == 0
+        took.append(time.monotonic() - begin)
+    # The best of five: the computer may be busy with other things.
+    assert min(took) < ANSWERED_WITHIN_S
+
+
+@pytest.mark.parametrize("status", [0, 1, 7, 255])
+def test_exec_ends_with_the_status_of_the_command(
+    duo: Enclave, duo_command: CommandLine, status: int
+) -> None:
+    assert execute(duo_command, duo, "sh", "-c", f"exit {status}").returncode == status
+
+
+def test_exec_ends_with_128_and_the_signal(duo: Enclave, duo_command: CommandLine) -> None:
+    assert execute(duo_command, duo, "sh", "-c", "kill -SEGV $$").returncode == 128 + 11
+
+
+def test_exec_of_an_unknown_command_is_127(duo: Enclave, duo_command: CommandLine) -> None:
+    assert execute(duo_command, duo, "no-such-command").returncode == 127
+
+
+def test_exec_passes_arguments_and_streams_unchanged(duo: Enclave, duo_command: CommandLine) -> None:
+    words = ["a  b", "$HOME", "*", "it's", ""]
+    assert execute(duo_command, duo, "printf", "%s|", *words).stdout.decode() == "|".join([*words, ""])
+    done = execute(duo_command, duo, "sh", "-c", "cat; echo problem >&2", stdin=EVERY_BYTE)
+    assert (done.stdout, done.stderr) == (EVERY_BYTE, b"problem\n")
+
+
+def test_files_go_both_ways(duo: Enclave, tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("files")
+    (folder / "here").write_bytes(EVERY_BYTE)
+    duo.host.session().put(folder / "here", "/tmp/there")
+    duo.host.session().get("/tmp/there", folder / "back")
+    assert (folder / "back").read_bytes() == EVERY_BYTE
+
+
+def test_ssh_takes_a_line_of_shell(duo: Enclave, duo_command: CommandLine) -> None:
+    done = duo_command("ssh", "-e", duo.name, "--", "echo one two | wc -w; exit 4")
+    assert (done.returncode, done.stdout) == (4, b"2\n")
+
+
+def test_openssh_reaches_the_host_with_the_files_of_the_run(duo: Enclave) -> None:
+    ssh = duo.status()["ssh"]
+    command = ["ssh", "-F", "none", "-i", ssh["key"], "-o", f"UserKnownHostsFile={ssh['known_hosts']}"]
+    command += ["-o", "StrictHostKeyChecking=yes", "-p", str(ssh["port"]), f"root@{ssh['host']}", "uname"]
+    assert subprocess.run(command, capture_output=True, timeout=60, check=False).stdout == b"Linux\n"
+
+
+def test_log_of_every_partition(duo: Enclave, duo_command: CommandLine) -> None:
+    assert b"lwk: ready" in duo_command("log", "-e", duo.name, "lwk0").stdout
+    assert b"Linux version" in duo_command("log", "-e", duo.name, "host").stdout
+
+
+def test_log_follows(duo: Enclave, duo_command: CommandLine) -> None:
+    follower = duo_command.start("log", "-e", duo.name, "-f", "host")
+    assert follower.stdout is not None
+    duo.host.succeed("sh", "-c", "echo followed-by-a-test > /dev/kmsg")
+    while b"followed-by-a-test" not in (line := follower.stdout.readline()):
+        assert line, "the log ended"
+    follower.terminate()
+    follower.communicate(timeout=10)
+
+
+# ---- terminals ----
+
+
+@pytest.fixture
+def spawned(duo_command: CommandLine) -> Iterator[list["pexpect.spawn[str]"]]:
+    children: list[pexpect.spawn[str]] = []
+    yield children
+    for child in children:
+        child.close(force=True)
+
+
+def spawn(command: CommandLine, spawned: list["pexpect.spawn[str]"], *words: str) -> "pexpect.spawn[str]":
+    child = pexpect.spawn(
+        str(command.program),
+        list(words),
+        env=command.environment,
+        cwd=str(ROOT),
+        timeout=30,
+        dimensions=(41, 97),
+    )
+    spawned.append(child)
+    return child
+
+
+def test_console_is_a_terminal_that_ctrl_bracket_leaves(
+    duo: Enclave, duo_command: CommandLine, spawned: list["pexpect.spawn[str]"]
+) -> None:
+    child = spawn(duo_command, spawned, "console", "-e", duo.name, "host")
+    child.expect_exact("leave it with Ctrl-]")
+    child.send("\r")
+    child.expect("# ")
+    child.send("echo $((6 * 7))-from-the-console\r")
+    child.expect_exact("42-from-the-console")
+    child.send("\x1d")
+    child.expect_exact("left the console of host")
+    child.expect(pexpect.EOF)
+    child.wait()
+    assert child.exitstatus == 0
+    assert duo.partition("host")["state"] == "READY"
+
+
+def test_shell_knows_the_size_of_the_window_and_its_changes(
+    duo: Enclave, duo_command: CommandLine, spawned: list["pexpect.spawn[str]"]
+) -> None:
+    child = spawn(duo_command, spawned, "ssh", "-e", duo.name)
+    child.expect("# ")
+    child.send("stty size\r")
+    child.expect_exact("41 97")
+    child.setwinsize(30, 60)
+    child.expect("# ")
+    child.send("stty size\r")
+    child.expect_exact("30 60")
+    child.expect("# ")
+    child.send("exit 5\r")
+    child.expect(pexpect.EOF)
+    child.wait()
+    assert child.exitstatus == 5
