@@ -22,7 +22,7 @@ def test_tcg_passes() -> None:
 def test_lost_updates_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """With room for one CPU only, TCG takes a guest to be alone and its locked instructions to be plain.
 
-    Updates are lost where the two guests run at the same instant, which a busy computer may not grant each time.
+    Updates are lost while both guests run at once, which a busy computer may not grant them.
     """
     command = trial._command
 
