@@ -388,12 +388,13 @@ static inline struct ikc_scratch *ikc_scratch_at(const struct ikc_region *region
 static inline const char *ikc_region_fault(const struct ikc_region *region, uint64_t mapped)
 {
 	uint64_t count = region->partition_count;
+	uint64_t size = region->region_size;
 
 	if (region->magic != IKC_MAGIC)
 		return "no IKC magic at its start";
 	if (region->abi_major != IKC_ABI_MAJOR)
 		return "another ABI version";
-	if (region->region_size > mapped)
+	if (size > mapped)
 		return "larger than the BAR that shows it";
 	if (count == 0 || count > IKC_PARTITIONS_MAX)
 		return "an impossible number of partitions";
@@ -402,9 +403,9 @@ static inline const char *ikc_region_fault(const struct ikc_region *region, uint
 		return "strides of another layout";
 	if (region->partitions_offset % IKC_PAGE_SIZE || region->halves_offset % IKC_PAGE_SIZE)
 		return "unaligned tables";
-	if (region->partitions_offset > mapped || region->halves_offset > mapped ||
-	    count * region->partition_stride > mapped - region->partitions_offset ||
-	    count * count * region->half_stride > mapped - region->halves_offset)
+	if (region->partitions_offset > size || region->halves_offset > size ||
+	    count * region->partition_stride > size - region->partitions_offset ||
+	    count * count * region->half_stride > size - region->halves_offset)
 		return "tables that end beyond it";
 	return (void *)0;
 }

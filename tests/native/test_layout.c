@@ -74,6 +74,8 @@ static void test_layout_names_what_is_wrong_with_a_header(void)
 	CHECK_REFUSED(magic, 0, "magic");
 	CHECK_REFUSED(abi_major, IKC_ABI_MAJOR + 1, "ABI version");
 	CHECK_REFUSED(region_size, memory.size + 1, "larger than the BAR");
+	CHECK_REFUSED(region_size, memory.size - 1, "beyond");
+	CHECK_REFUSED(region_size, 0, "beyond");
 	CHECK_REFUSED(partition_count, 0, "number of partitions");
 	CHECK_REFUSED(partition_count, IKC_PARTITIONS_MAX + 1, "number of partitions");
 	CHECK_REFUSED(partition_count, UINT32_MAX, "number of partitions");
