@@ -51,6 +51,8 @@ ACCELERATIONS: Mapping[str, Acceleration] = {
             "nowatchdog",
             # Nothing speculates here, and they cost translated instructions.
             "mitigations=off",
+            # Self-tests of ciphers that a test node does not use: a twentieth of the boot.
+            "cryptomgr.notests",
         ),
     ),
 }
