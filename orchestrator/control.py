@@ -175,10 +175,10 @@ class _Answer:
         What was asked for goes on if the client goes away.
         """
         events = enclave.events
+        begin = events.count if from_now else 0
         over = asyncio.Event()
 
         async def send_events() -> None:
-            begin = events.count if from_now else 0
             async for event in events.follow(begin, over):
                 await self.send({"event": event})
 

@@ -5,7 +5,7 @@ import asyncio
 import shlex
 import time
 from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -122,7 +122,7 @@ class Enclave:
         self.events.pulse()
 
     def _all_ready(self) -> bool:
-        return all(keeper.partition.state is State.READY for keeper in self.keepers)
+        return all(keeper.usable for keeper in self.keepers)
 
     async def _note_ready(self) -> None:
         await self.events.until(self._all_ready)
@@ -136,7 +136,10 @@ class Enclave:
             states = (keeper.partition for keeper in self.keepers)
             return [each for each in states if each.state not in (State.BOOTING, State.READY)]
 
-        await self.events.until(lambda: self._all_ready() or bool(failed()))
+        def succeeded() -> bool:
+            return self.ready_s is not None and self._all_ready()
+
+        await self.events.until(lambda: succeeded() or bool(failed()))
         for partition in failed():
             raise self.fault(partition)
 
@@ -158,12 +161,16 @@ class Enclave:
         """Boots one partition again; returns when it is READY, or raises why it will not be."""
         keeper = self.keeper(name)
         await keeper.restart()
-        life = keeper.partition.incarnation
+        partition, life = keeper.partition, keeper.partition.incarnation
         await self.events.until(
-            lambda: keeper.partition.state is not State.BOOTING or keeper.partition.incarnation != life
+            lambda: (
+                keeper.usable
+                or partition.state not in (State.BOOTING, State.READY)
+                or partition.incarnation != life
+            )
         )
-        if keeper.partition.state is not State.READY:
-            raise self.fault(keeper.partition)
+        if partition.state is not State.READY:
+            raise self.fault(partition)
 
     def log(self, name: str) -> LogReader:
         return LogReader(self.fabric.region, self.keeper(name).partition.index)
@@ -178,7 +185,8 @@ class Enclave:
         for keeper in self.keepers:
             text = self.log(keeper.partition.name).read()
             if text:
-                self.run.kernel_log(keeper.partition.name).write_bytes(text)
+                with suppress(OSError):
+                    self.run.kernel_log(keeper.partition.name).write_bytes(text)
 
 
 @asynccontextmanager

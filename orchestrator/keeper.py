@@ -21,6 +21,7 @@ from orchestrator.machine import Launch, Machine, MonitorLost, start_machine
 from orchestrator.partition import Partition, State
 
 CONTROL_VECTOR = 0  # enum ikc_vector: IKC_VECTOR_CONTROL
+REAP_S = 1.0  # from the end of a monitor to the end of its QEMU
 # Given the numbers of the descriptors for monitor, serial line and fabric.
 Prepare = Callable[[int, int, int], Launch]
 
@@ -54,6 +55,12 @@ class Keeper:
         self._log = logging.getLogger(f"{__name__}.{partition.name}")
 
     @property
+    def usable(self) -> bool:
+        """READY, and if it runs Linux it is known how to reach it."""
+        reachable = self.partition.kernel != "linux" or self.ssh_port is not None
+        return self.partition.state is State.READY and reachable
+
+    @property
     def pid(self) -> int | None:
         return self._machine.pid if self._machine else None
 
@@ -80,6 +87,7 @@ class Keeper:
 
     async def _live(self) -> None:
         """From the start of a QEMU to its end."""
+        self.ssh_port = None
         with ExitStack() as ours, ExitStack() as theirs:
             monitor, monitor_end = _pair(ours, theirs)
             serial, serial_end = _pair(ours, theirs)
@@ -97,6 +105,7 @@ class Keeper:
                 self.partition.end(await self._watch(machine, serial))
 
     def _begin(self) -> None:
+        """A life begins, of a new QEMU or in the one that there is."""
         region = self._fabric.region
         self.partition.begin(region.begin_life(self.partition.index), time.monotonic())
         self._fabric.ring_partitions(CONTROL_VECTOR)
@@ -128,10 +137,14 @@ class Keeper:
             await machine.connect(self._deadlines.launch_s)
             if self.partition.kernel == "linux":
                 self.ssh_port = await machine.ssh_port(self._deadlines.monitor_s)
+                self._events.record(self.partition.name, "ssh", port=self.ssh_port)
         except MonitorLost as error:
-            if machine.pid is not None:
-                self.partition.end(str(error))
-                machine.kill()
+            # A QEMU that ends closes its monitor first, and how it ended tells more.
+            with suppress(TimeoutError):
+                await asyncio.wait_for(machine.wait(), REAP_S)
+                return
+            self.partition.end(str(error))
+            machine.kill()
             return
         while True:
             await self._mind_life(self.partition.incarnation)

@@ -118,11 +118,13 @@ class Machine:
             return printable(file.read()).strip()
         return ""
 
-    async def ssh_port(self, deadline_s: float) -> int | None:
-        """The port of 127.0.0.1 that QEMU chose to forward to the guest's port 22."""
+    async def ssh_port(self, deadline_s: float) -> int:
+        """The port of 127.0.0.1 that QEMU chose to forward to the guest's port 22. Raises MonitorLost."""
         text = await self.execute("human-monitor-command", deadline_s, **{"command-line": "info usernet"})
         found = _FORWARD.search(str(text))
-        return int(found[1]) if found else None
+        if found is None:
+            raise MonitorLost(f"QEMU forwards no port to the guest's port 22: {text}")
+        return int(found[1])
 
     async def reset(self, deadline_s: float) -> None:
         """Starts the paused guest afresh, as the reset button does."""

@@ -141,6 +141,15 @@ class Guest:
             self.log("ready\n")
             self.say("READY")
 
+    def use_memory(self, path: str) -> None:
+        """Says so if it is not that of a machine just switched on, and leaves its mark."""
+        if path:
+            with open(path, "r+b") as memory:
+                if memory.read(1) != b"\0":
+                    self.log("memory of an earlier life\n")
+                memory.seek(0)
+                memory.write(b"used")
+
     def log(self, text: str) -> None:
         log = self.partition.inner("log")
         at = log.load("written")
@@ -233,6 +242,7 @@ def main(arguments: Sequence[str]) -> None:
     sources = {qmp.fileno(): monitor.take}
     if fabric is not None and serial is not None:
         guest = monitor.guest = Guest(fabric, serial, monitor, mood)
+        guest.use_memory(option(arguments, "-object", "id=ram0,").partition("mem-path=")[2])
         sources |= {serial.fileno(): guest.take_input, guest.doorbells[guest.id][0]: guest.rung}
     poll = select.poll()
     for source in sources:

@@ -150,6 +150,23 @@ def test_events_come_in_order_and_to_the_last(scene: Scene) -> None:
     scene.play(play())
 
 
+def test_last_event_of_a_qemu_that_is_gone_is_not_lost(scene: Scene) -> None:
+    async def play() -> None:
+        async with scene.machine() as machine:
+            await machine.connect(10)
+            asking = asyncio.create_task(do(machine, event="GUEST_PANICKED", exit=1))
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            # Here everything stands still: the event and the end come to light at once.
+            assert machine.pid is not None
+            os.waitid(os.P_PID, machine.pid, os.WEXITED | os.WNOWAIT)  # noqa: ASYNC222
+            assert [event["event"] async for event in machine.events()] == ["GUEST_PANICKED"]
+            with pytest.raises(MonitorLost):
+                await asking
+
+    scene.play(play())
+
+
 def test_end_kills_what_does_not_quit(scene: Scene) -> None:
     async def play() -> None:
         async with scene.machine("deaf") as machine:

@@ -174,6 +174,15 @@ def test_killed_qemu_is_told_at_once_and_restarts(computer: Computer) -> None:
     assert partition(client, "lwk1")["incarnation"] == 1
 
 
+def test_restart_of_one_that_runs(computer: Computer) -> None:
+    client = computer.up()
+    events: list[dict[str, object]] = []
+    client.restart("lwk0", events.append)
+    told = [(event["state"], event["reason"]) for event in events if event["event"] == "state"]
+    assert told == [("EXITED", "ended for a restart"), ("BOOTING", ""), ("READY", "")]
+    assert b"".join(client.log("lwk0")) == b"ready\nready\n", "its memory is that of a machine switched on"
+
+
 def test_kill_verb(computer: Computer) -> None:
     client = computer.up()
     assert client.kill("lwk1")["reason"] == "QEMU was killed by signal 9 (SIGKILL)"
@@ -203,9 +212,8 @@ def test_guest_restarts_itself_in_place(computer: Computer) -> None:
 def test_reset_that_nobody_asked_for(computer: Computer) -> None:
     client = computer.up()
     type_in(client, "lwk0", "reset")
-    reason = "triple fault or reset nobody asked for; last console line: reset"
     eventually(lambda: state(client, "lwk0")[0] == "EXITED")
-    assert state(client, "lwk0")[1].startswith(reason.split(";")[0])
+    assert state(client, "lwk0")[1].startswith("triple fault or reset nobody asked for")
 
 
 def test_powered_off_by_command(computer: Computer) -> None:
@@ -304,7 +312,7 @@ def send(client: Client, data: bytes) -> dict[str, dict[str, object]]:
         b'{"verb": ["status"]}\n',
         b'{"verb": "kill"}\n',
         b'{"verb": "kill", "partition": 3}\n',
-        b"x" * 300_000,
+        b"x" * 100_000,
     ],
     ids=lambda data: data[:12].decode(errors="replace").strip() + f"({len(data)})",
 )
