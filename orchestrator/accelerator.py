@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import EnvironmentFault
@@ -22,6 +23,7 @@ ACCELERATORS = ("kvm", "tcg")
 KVM_DEVICE = Path("/dev/kvm")
 # KVM may work and still be emulation in disguise: nested, without hardware support.
 KVM_SLOWNESS_MAX = 3.0
+REASON_LENGTH = 80
 _CACHE_FORMAT = 1
 
 
@@ -62,7 +64,7 @@ def decide(trials: "tuple[Trial, ...]") -> Verdict:
         slowness = kvm.seconds / tcg.seconds
         return Verdict("tcg", f"kvm works, but {slowness:.0f} times slower than emulation", trials)
     if tcg.passed:
-        return Verdict("tcg", f"kvm: {kvm.finding}", trials)
+        return Verdict("tcg", shorten(f"kvm: {kvm.finding}", REASON_LENGTH, placeholder=" ..."), trials)
     raise EnvironmentFault(
         f"no accelerator works on this computer\nkvm: {kvm.finding}\ntcg: {tcg.finding}",
         "the trial boots guest-kernels/lwk; if you are changing that, --accel tcg goes without a trial",

@@ -20,6 +20,7 @@ from orchestrator import table
 from orchestrator.client import Client
 from orchestrator.errors import EnclaveError, EnvironmentFault, UsageError
 from orchestrator.run import NotRunning, RunFolder, list_runs
+from orchestrator.selection import connect, find_partition, pick, running
 
 EXIT_STATUSES = """\b
 Exit statuses:
@@ -85,35 +86,6 @@ _define = click.option(
 )
 _name = click.option("--name", help="Name of the enclave; that of the spec if not given.")
 _partition = click.argument("partition")
-
-
-def _running() -> list[RunFolder]:
-    return [run for run in list_runs() if run.is_running()]
-
-
-def _pick(name: str | None) -> RunFolder:
-    """The enclave of that name, or the only one that runs. Raises NotRunning or UsageError."""
-    if name is not None:
-        return RunFolder(name)
-    runs = _running()
-    if not runs:
-        raise NotRunning("no enclave is running", "start one: enclave up SPEC")
-    if len(runs) > 1:
-        names = ", ".join(run.name for run in runs)
-        raise UsageError(f"several enclaves are running: {names}", "say which: -e NAME")
-    return runs[0]
-
-
-def _connect(name: str | None) -> Client:
-    return Client.connect(_pick(name))
-
-
-def _find(status: dict[str, Any], partition: str) -> dict[str, Any]:
-    for found in status["partitions"]:
-        if found["name"] == partition:
-            return dict(found)
-    names = ", ".join(each["name"] for each in status["partitions"])
-    raise UsageError(f"enclave {status['enclave']} has no partition {partition!r}", f"it has: {names}")
 
 
 def _show(value: Any) -> None:
@@ -245,7 +217,7 @@ def _terminated_like_interrupted() -> Iterator[None]:
 @_json
 def status(enclave: str | None, as_json: bool) -> None:
     """Show the partitions, their states and their links."""
-    _show_status(_connect(enclave).status(), as_json)
+    _show_status(connect(enclave).status(), as_json)
 
 
 def _show_status(status: dict[str, Any], as_json: bool) -> None:
@@ -261,7 +233,7 @@ def _show_status(status: dict[str, Any], as_json: bool) -> None:
 @click.option("--all", "everything", is_flag=True, help="Every enclave of yours.")
 def down(name: str | None, everything: bool) -> None:
     """End an enclave. Its logs stay in the run folder until the next `up` or `gc`."""
-    runs = _running() if everything else [_pick(name)]
+    runs = running() if everything else [pick(name)]
     for run in runs:
         Client.connect(run).down()
         click.echo(f"enclave {run.name} is down; its logs: {run.path}")
@@ -287,8 +259,8 @@ def restart(partition: str, enclave: str | None, as_json: bool) -> None:
     """Boot one partition again, in whatever state it is. The others run on."""
     from orchestrator.progress import Progress
 
-    client = _connect(enclave)
-    _find(client.status(), partition)
+    client = connect(enclave)
+    find_partition(client.status(), partition)
     _show_status(client.restart(partition, Progress().event), as_json)
 
 
@@ -298,8 +270,8 @@ def restart(partition: str, enclave: str | None, as_json: bool) -> None:
 @_enclave
 def fault(partition: str, fault: str, enclave: str | None) -> None:
     """Make a partition fail: its kernel panics or hangs, or its QEMU is killed."""
-    client = _connect(enclave)
-    _find(client.status(), partition)
+    client = connect(enclave)
+    find_partition(client.status(), partition)
     if fault == "kill":
         client.kill(partition)
     else:
@@ -312,7 +284,7 @@ def fault(partition: str, fault: str, enclave: str | None) -> None:
 @click.option("-f", "--follow", is_flag=True, help="Go on with what is written from now on.")
 def log(partition: str, enclave: str | None, follow: bool) -> None:
     """Print a kernel's log, also of a dead one; after `down`, with -e NAME, the log as it was at the end."""
-    run = _pick(enclave)
+    run = pick(enclave)
     out = sys.stdout.buffer
     for piece in _log_pieces(run, partition, follow):
         out.write(piece)
@@ -322,7 +294,7 @@ def log(partition: str, enclave: str | None, follow: bool) -> None:
 def _log_pieces(run: RunFolder, partition: str, follow: bool) -> Iterator[bytes]:
     if run.is_running():
         client = Client.connect(run)
-        _find(client.status(), partition)
+        find_partition(client.status(), partition)
         yield from client.log(partition, follow)
         return
     try:
@@ -339,8 +311,8 @@ def console(partition: str, enclave: str | None) -> None:
     """Join the terminal to a partition's serial console. Ctrl-] leaves it."""
     from orchestrator import terminal
 
-    client = _connect(enclave)
-    _find(client.status(), partition)
+    client = connect(enclave)
+    find_partition(client.status(), partition)
     with client.console(partition) as stream:
         click.echo(f"console of {partition}; leave it with Ctrl-]", err=True)
         detached = terminal.relay(stream, sys.stdin.fileno(), sys.stdout.fileno(), terminal.DETACH)
@@ -366,7 +338,7 @@ def exec_(partition: str, command: tuple[str, ...], enclave: str | None) -> None
     """Run a command with exactly these arguments: enclave exec host -- printf %s 'a  b'."""
     from orchestrator.ssh import shell_command
 
-    found = _find(_connect(enclave).status(), partition)
+    found = find_partition(connect(enclave).status(), partition)
     if not found["is_host"]:
         raise UsageError(f"{partition} runs no Linux: there is nothing to execute a command", "use the host")
     _exit(_in_host(enclave, shell_command(command)))
@@ -381,15 +353,15 @@ def ping(partition: str, count: int, enclave: str | None, as_json: bool) -> None
     """Send messages from the host to a partition and back, through shared memory."""
     from orchestrator.ssh import shell_command
 
-    _find(_connect(enclave).status(), partition)
+    find_partition(connect(enclave).status(), partition)
     words = ("ikcctl", "ping", partition, "-c", str(count), *(["--json"] if as_json else []))
     _exit(_in_host(enclave, shell_command(words)))
 
 
 def _in_host(enclave: str | None, command: str) -> int:
-    from orchestrator.ssh import Endpoint, connect
+    from orchestrator import ssh as host
 
-    with connect(Endpoint.of_status(_connect(enclave).status())) as session:
+    with host.connect(host.Endpoint.of_status(connect(enclave).status())) as session:
         if not command and sys.stdin.isatty():
             return session.shell(sys.stdin.fileno(), sys.stdout.fileno())
         out, err = sys.stdout.buffer, sys.stderr.buffer

@@ -63,6 +63,14 @@ def test_no_running_enclave_is_a_usage_error_with_a_cure() -> None:
     assert result.stdout == ""
 
 
+def test_status_of_an_ended_enclave_says_how_it_ended() -> None:
+    with closing(FakeSupervisor("duo")) as supervisor:
+        supervisor.run.status_final.write_text('{"reason": "the supervisor was killed by signal 9"}')
+    result = enclave("status", "-e", "duo")
+    assert result.exit_code == 2
+    assert "duo is not running: the supervisor was killed by signal 9" in result.stderr
+
+
 def test_unknown_partition_is_named_with_those_that_exist(start: Start) -> None:
     start("duo")
     for verb in (["restart", "lwk9"], ["fault", "lwk9", "panic"], ["log", "lwk9"], ["exec", "lwk9", "true"]):
