@@ -3,7 +3,6 @@
 
 import difflib
 from collections.abc import Iterator
-from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -58,7 +57,7 @@ def _finding(detail: ErrorDetails) -> Finding:
         case "value_error" if isinstance(context.get("error"), QuantityError):
             return Finding(path, context["error"].message, context["error"].hint)
         case "string_pattern_mismatch":
-            return Finding(path, f"{value!r} cannot be used", _PATTERNS[context["pattern"].strip("^$")])
+            return Finding(path, f"{show(value)} cannot be used", _PATTERNS[context["pattern"].strip("^$")])
         case "literal_error" | "enum":
             return _unknown_word(path, value, context["expected"])
         case "greater_than_equal":
@@ -75,7 +74,7 @@ def _finding(detail: ErrorDetails) -> Finding:
                 f"there are {context['actual_length'] or 'too many'}",
                 f"at most {context['max_length']}",
             )
-    return Finding(path, f"{value!r} cannot be used", _shape_hint(path, kind, detail["msg"]))
+    return Finding(path, f"{show(value)} cannot be used", _shape_hint(path, kind, detail["msg"]))
 
 
 def _shape_hint(path: Path, kind: str, message: str) -> str:
@@ -90,7 +89,7 @@ def _unknown_word(path: Path, value: object, expected: str) -> Finding:
     known = " or ".join(words) + (" or {path: FILE}" if path[-1] == "kernel" else "")
     return Finding(
         path,
-        f"{value!r} is unknown",
+        f"{show(value)} is unknown",
         f"did you mean {guess[0]}? known: {known}" if guess else f"known: {known}",
     )
 
@@ -127,7 +126,7 @@ def render_path(path: Path) -> str:
     return text.removeprefix(".")
 
 
-def show(value: Any) -> str:
-    """A value as short as an error message needs it."""
+def show(value: object) -> str:
+    """A value, cut to what fits in a message."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
