@@ -7,12 +7,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 BUILD := build
 
-# Debian packages that running, building and testing need; a tool of each is named in docs/guide.md.
+# Debian packages that running, building and testing need (docs/index.md, "What it needs").
 RUN_PACKAGES := qemu-system-x86 python3-venv gcc libc6-dev binutils make cpio lz4 libelf1 ca-certificates
 TEST_PACKAGES := $(RUN_PACKAGES) clang libclang-rt-14-dev sparse
 
 .DEFAULT_GOAL := help
-.PHONY: help boot-enclave down test soak bench docs clean setup setup-test kernels
+.PHONY: help boot-enclave down test soak bench docs clean setup setup-test
 
 help:
 	@echo 'make boot-enclave [SPEC=specs/duo.yaml]  install, build, boot an enclave and leave it running'
@@ -46,10 +46,10 @@ clean:
 	@if [ -x $(BIN)/enclave ]; then $(BIN)/enclave down --all; fi
 	rm -rf $(BUILD) $(VENV)
 
-# Everything that `enclave up` needs; prints only what it has to do.
-setup: packages-run $(VENV)/.run kernels
+# What `enclave` needs to run; it builds kernels and images itself. Prints only what it has to do.
+setup: packages-run $(VENV)/.run
 
-setup-test: packages-test $(VENV)/.test kernels
+setup-test: packages-test $(VENV)/.test
 
 .PHONY: packages-run packages-test
 packages-run:
@@ -57,9 +57,6 @@ packages-run:
 
 packages-test:
 	@images/install-packages $(TEST_PACKAGES)
-
-kernels:
-	@$(MAKE) --no-print-directory -s -C guest-kernels/lwk
 
 $(VENV)/.created: | packages-run
 	@echo 'setup: python environment in $(VENV)'
