@@ -42,9 +42,9 @@ def _partition(name: str, kernel: str, index: int) -> dict[str, Any]:
 class FakeSupervisor:
     """Answers `status` by `status`, other verbs by `answers`; keeps the requests that came in `requests`."""
 
-    def __init__(self, name: str) -> None:
-        self.run = RunFolder(name)
-        self.status = status_of(name)
+    def __init__(self, run: RunFolder) -> None:
+        self.run = run
+        self.status = status_of(run.name)
         self.answers: dict[str, list[dict[str, Any]]] = {}
         self.raw: dict[str, bytes] = {}
         self.requests: list[dict[str, Any]] = []

@@ -2,6 +2,7 @@
 import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -11,21 +12,24 @@ from click.testing import CliRunner, Result
 
 from orchestrator import errors
 from orchestrator.cli import main
+from orchestrator.run import RunFolder
 from tests.unit.fake_supervisor import FakeSupervisor
 
 Start = Callable[[str], FakeSupervisor]
 
 
 @pytest.fixture(autouse=True)
-def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("ENCLAVE_RUNTIME_DIR", str(tmp_path / "runtime"))
-    return tmp_path / "runtime"
+def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    # Not in pytest's folder: the path of a socket may not be long.
+    with tempfile.TemporaryDirectory(prefix="enclave-test-") as folder:
+        monkeypatch.setenv("ENCLAVE_RUNTIME_DIR", folder)
+        yield Path(folder)
 
 
 @pytest.fixture
 def start() -> Iterator[Start]:
     with ExitStack() as stack:
-        yield lambda name: stack.enter_context(closing(FakeSupervisor(name)))
+        yield lambda name: stack.enter_context(closing(FakeSupervisor(RunFolder(name))))
 
 
 def enclave(*arguments: str) -> Result:
@@ -64,7 +68,7 @@ def test_no_running_enclave_is_a_usage_error_with_a_cure() -> None:
 
 
 def test_status_of_an_ended_enclave_says_how_it_ended() -> None:
-    with closing(FakeSupervisor("duo")) as supervisor:
+    with closing(FakeSupervisor(RunFolder("duo"))) as supervisor:
         supervisor.run.status_final.write_text('{"reason": "the supervisor was killed by signal 9"}')
     result = enclave("status", "-e", "duo")
     assert result.exit_code == 2
@@ -153,7 +157,7 @@ def test_log_is_passed_on_as_it_is(start: Start) -> None:
 
 
 def test_log_outlives_the_enclave(start: Start) -> None:
-    with closing(FakeSupervisor("duo")) as supervisor:
+    with closing(FakeSupervisor(RunFolder("duo"))) as supervisor:
         supervisor.run.kernel_log("lwk0").write_bytes(b"last words\n")
     assert enclave("log", "lwk0", "-e", "duo").stdout == "last words\n"
     missing = enclave("log", "lwk1", "-e", "duo")
@@ -191,7 +195,7 @@ def test_down_of_everything_is_content_with_nothing() -> None:
 
 def test_gc_removes_only_what_does_not_run(start: Start, runtime: Path) -> None:
     start("duo")
-    FakeSupervisor("old").close()
+    FakeSupervisor(RunFolder("old")).close()
     result = enclave("gc")
     assert result.stdout == f"removed {runtime / 'old'}\n"
     assert [path.name for path in runtime.iterdir()] == ["duo"]
