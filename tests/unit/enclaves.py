@@ -87,7 +87,7 @@ def state(client: Client, name: str) -> tuple[str, str]:
     return found["state"], found["reason"]
 
 
-def eventually(predicate: Callable[[], bool], deadline_s: float = 10) -> None:
+def eventually(predicate: Callable[[], bool], deadline_s: float = 30) -> None:
     """For what no event tells: the end of processes, mostly."""
     deadline = time.monotonic() + deadline_s
     while not predicate():

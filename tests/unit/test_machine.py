@@ -204,7 +204,8 @@ def test_qemu_dies_with_its_parent(tmp_path: Path) -> None:
         os.close(read)
 
         async def play() -> None:
-            async with Scene(tmp_path).machine("mute") as machine:
+            async with Scene(tmp_path).machine() as machine:
+                await machine.connect(60)
                 os.write(write, f"{machine.pid}\n".encode())
                 await asyncio.sleep(60)
 

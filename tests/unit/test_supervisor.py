@@ -5,8 +5,10 @@ import json
 import os
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,7 +22,7 @@ from orchestrator.run import AlreadyRunning, NotRunning, RunFolder
 from tests.unit.enclaves import Computer, eventually, fails_with, partition, runs, state
 from tests.unit.fake_qemu import FLOOD
 
-SHORT = Deadlines(launch_s=5, ready_s=1.5, answer_s=0.3, shutdown_s=1, monitor_s=1)
+SHORT = Deadlines(launch_s=60, ready_s=60, answer_s=1, shutdown_s=5, monitor_s=5)
 
 
 @pytest.fixture
@@ -133,12 +135,14 @@ def test_no_room_for_the_enclave(computer: Computer, monkeypatch: pytest.MonkeyP
     assert nothing_is_left(RunFolder("fake"), [])
 
 
-def test_kernel_that_never_gets_ready(computer: Computer, impatient: None) -> None:
+def test_kernel_that_never_gets_ready(computer: Computer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(enclave, "patience", lambda accelerator, cpus: replace(SHORT, ready_s=2))
     client = computer.start(lwk0="late")
-    message = fails_with(DeadlineError, client.wait)
-    assert message == "lwk0: did not become READY within 1.5 s; last console line: boots"
-    assert state(client, "lwk0")[0] == "HUNG"
-    assert state(client, "lwk1")[0] == "READY"
+    reason = "did not become READY within 2 s; last console line: boots"
+    eventually(lambda: state(client, "lwk0") == ("HUNG", reason))
+    # On a busy computer the others may be late as well, but they do get ready.
+    eventually(lambda: state(client, "lwk1")[0] == state(client, "host")[0] == "READY")
+    assert fails_with(DeadlineError, client.wait) == f"lwk0: {reason}"
 
 
 def test_qemu_that_ends_at_once(computer: Computer) -> None:
@@ -149,11 +153,10 @@ def test_qemu_that_ends_at_once(computer: Computer) -> None:
 
 
 def test_qemu_whose_monitor_is_silent(computer: Computer, monkeypatch: pytest.MonkeyPatch) -> None:
-    short = Deadlines(launch_s=1.5, ready_s=30, answer_s=5, shutdown_s=1, monitor_s=1)
-    monkeypatch.setattr(enclave, "patience", lambda accelerator, cpus: short)
+    monkeypatch.setattr(enclave, "patience", lambda accelerator, cpus: replace(SHORT, launch_s=5))
     client = computer.start(lwk0="mute")
     message = fails_with(GuestError, client.wait)
-    assert message == "lwk0: QEMU did not answer its monitor within 1.5 s"
+    assert message == "lwk0: QEMU did not answer its monitor within 5 s"
 
 
 # ---- what befalls one partition ----
@@ -226,8 +229,8 @@ def test_powered_off_by_command(computer: Computer) -> None:
 def test_kernel_that_hangs_and_comes_back(computer: Computer, impatient: None) -> None:
     client = computer.up()
     type_in(client, "lwk0", "hang")
-    eventually(lambda: state(client, "lwk0") == ("HUNG", "did not answer a probe within 0.3 s"))
-    assert fails_with(HangError, client.wait) == "lwk0: did not answer a probe within 0.3 s"
+    eventually(lambda: state(client, "lwk0") == ("HUNG", "did not answer a probe within 1 s"))
+    assert fails_with(HangError, client.wait) == "lwk0: did not answer a probe within 1 s"
     assert "did not answer `panic` within" in fails_with(HangError, client.command, "lwk0", "panic")
     type_in(client, "lwk0", "wake")
     eventually(lambda: state(client, "lwk0") == ("READY", ""))
@@ -279,8 +282,8 @@ def test_stopped_supervisor_stops_no_kernel(computer: Computer, impatient: None)
     os.kill(supervisor, signal.SIGSTOP)
     try:
         eventually(lambda: Path(f"/proc/{supervisor}/stat").read_text().rpartition(")")[2].split()[0] == "T")
-        # Longer than a probe may take. The kernels have long answered the one that was on its way.
-        signal.sigtimedwait([], 0.6)
+        # Longer than a probe may take; the kernels have answered the one that was on its way.
+        time.sleep(1.5 * SHORT.answer_s)
         assert all(map(runs, qemus))
     finally:
         os.kill(supervisor, signal.SIGCONT)
