@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What every native test needs: checks that say what they saw, reproducible randomness, and its length of run. */
+/* What every native test needs: checks that say what they saw, and reproducible randomness. */
 #ifndef CHECK_H
 #define CHECK_H
 
@@ -8,27 +8,27 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define CHECK(condition)                                                                           \
-	do {                                                                                       \
-		if (!(condition))                                                                  \
-			check_failed(__FILE__, __LINE__, #condition);                              \
+#define CHECK(condition)                                              \
+	do {                                                          \
+		if (!(condition))                                     \
+			check_failed(__FILE__, __LINE__, #condition); \
 	} while (0)
 
-#define CHECK_EQ(got, want)                                                                        \
-	do {                                                                                       \
-		long long got_ = (long long)(got), want_ = (long long)(want);                      \
-		if (got_ != want_) {                                                               \
-			fprintf(stderr, "got %lld (0x%llx), want %lld (0x%llx)\n", got_,           \
-				(unsigned long long)got_, want_, (unsigned long long)want_);       \
-			check_failed(__FILE__, __LINE__, #got " == " #want);                       \
-		}                                                                                  \
+#define CHECK_EQ(got, want)                                                                  \
+	do {                                                                                 \
+		long long got_ = (long long)(got), want_ = (long long)(want);                \
+		if (got_ != want_) {                                                         \
+			fprintf(stderr, "got %lld (0x%llx), want %lld (0x%llx)\n", got_,     \
+				(unsigned long long)got_, want_, (unsigned long long)want_); \
+			check_failed(__FILE__, __LINE__, #got " == " #want);                 \
+		}                                                                            \
 	} while (0)
 
-#define RUN(test)                                                                                  \
-	do {                                                                                       \
-		test();                                                                            \
-		printf("ok %s\n", #test);                                                          \
-		fflush(stdout);                                                                    \
+#define RUN(test)                         \
+	do {                              \
+		test();                   \
+		printf("ok %s\n", #test); \
+		fflush(stdout);           \
 	} while (0)
 
 static inline _Noreturn void check_failed(const char *file, int line, const char *what)

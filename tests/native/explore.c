@@ -9,7 +9,8 @@
 #define DEPTH_MAX 16384
 #define NO_CHOICE 0xff
 
-static const char *const kind_names[] = { "load", "store", "swap", "await", "ring", "wait", "kill", "start", "drain" };
+static const char *const kind_names[] = { "load", "store", "swap",  "await", "ring",
+					  "wait", "kill",  "start", "drain" };
 
 struct frame {
 	struct state state;
@@ -92,14 +93,16 @@ static uint64_t key_of(const struct state *state)
 	hash_add(&hash, state->words, step_words() * sizeof(state->words[0]));
 	for (uint32_t i = 0; i < model->threads; i++) {
 		const struct thread *thread = &state->threads[i];
-		uint64_t rest = thread->logged | thread->buffered << 8 | thread->rung << 16 | thread->ended << 17;
+		uint64_t rest = thread->logged | thread->buffered << 8 | thread->rung << 16 |
+				thread->ended << 17;
 
 		hash_add(&hash, &rest, sizeof(rest));
 		hash_add(&hash, thread->locals, model->locals_size);
 		hash_add(&hash, thread->log, thread->logged * sizeof(thread->log[0]));
 		hash_add(&hash, thread->buffer, thread->buffered * sizeof(thread->buffer[0]));
 	}
-	return hash | 1; /* 0 is an empty place; bit 0 is taken away while the state is on the path */
+	/* 0 is an empty place; bit 0 is taken away while the state is on the path */
+	return hash | 1;
 }
 
 static uint64_t *place_of(uint64_t key)
@@ -204,8 +207,9 @@ void explore_expect(const struct explore_model *explored, const char *fault)
 		frames = malloc(DEPTH_MAX * sizeof(*frames));
 	CHECK(frames);
 	search();
-	printf("   %s: %s; %llu states, %llu steps\n", model->name, step.fault ? step.fault : "no fault",
-	       (unsigned long long)states, (unsigned long long)steps);
+	printf("   %s: %s; %llu states, %llu steps\n", model->name,
+	       step.fault ? step.fault : "no fault", (unsigned long long)states,
+	       (unsigned long long)steps);
 	if (step.fault && (!fault || strcmp(step.fault, fault)))
 		print_trace();
 	CHECK(!fault == !step.fault);

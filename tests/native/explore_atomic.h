@@ -5,14 +5,15 @@
 
 #include "explore.h"
 
-#define explore_loaded(p, order)                                                                   \
-	({                                                                                         \
-		__typeof__(*(p)) value_ = explore_load((p), sizeof(*(p)), order);                  \
-		value_;                                                                            \
+#define explore_loaded(p, order)                                                  \
+	({                                                                        \
+		__typeof__(*(p)) value_ = explore_load((p), sizeof(*(p)), order); \
+		value_;                                                           \
 	})
 
 #define ikc_load(p) explore_loaded(p, EXPLORE_RELAXED)
-#define ikc_load_acquire(p) explore_loaded(p, EXPLORE_RELAXED) /* loads are never overtaken by later ones */
+/* No later load overtakes an earlier one here. */
+#define ikc_load_acquire(p) explore_loaded(p, EXPLORE_RELAXED)
 #define ikc_load_ordered(p) explore_loaded(p, EXPLORE_ORDERED)
 #define ikc_store(p, v) explore_store((p), sizeof(*(p)), (v), EXPLORE_RELAXED)
 #define ikc_store_release(p, v) explore_store((p), sizeof(*(p)), (v), EXPLORE_RELEASE)

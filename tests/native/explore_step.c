@@ -55,7 +55,8 @@ void explore_arena(const void *base, size_t size)
 
 static bool in_arena(const void *address)
 {
-	return (const uint8_t *)address >= arena.base && (const uint8_t *)address < arena.base + arena.size;
+	return (const uint8_t *)address >= arena.base &&
+	       (const uint8_t *)address < arena.base + arena.size;
 }
 
 static uint8_t word_at(const void *address)
@@ -119,14 +120,19 @@ static void drain(struct thread *thread, uint32_t i)
 {
 	step_state.words[thread->buffer[i].word] = thread->buffer[i].value;
 	thread->buffered--;
-	memmove(&thread->buffer[i], &thread->buffer[i + 1], (thread->buffered - i) * sizeof(thread->buffer[0]));
+	memmove(&thread->buffer[i], &thread->buffer[i + 1],
+		(thread->buffered - i) * sizeof(thread->buffer[0]));
 	memset(&thread->buffer[thread->buffered], 0, sizeof(thread->buffer[0]));
 }
 
-/* The oldest store leaves unnoticed if it changes nothing: a word has one writer, so nobody can tell when. */
+/*
+ * The oldest store leaves unnoticed if it changes nothing: a word has one writer, so nobody can
+ * tell when.
+ */
 static void drain_unnoticed(struct thread *thread)
 {
-	while (thread->buffered && step_state.words[thread->buffer[0].word] == thread->buffer[0].value)
+	while (thread->buffered &&
+	       step_state.words[thread->buffer[0].word] == thread->buffer[0].value)
 		drain(thread, 0);
 }
 
@@ -135,7 +141,8 @@ bool step_may_drain(const struct thread *thread, uint32_t i)
 	if (i == 0 || !model->weak_stores)
 		return i == 0 && thread->buffered;
 	for (uint32_t earlier = 0; earlier < i; earlier++)
-		if (thread->buffer[i].order != EXPLORE_RELAXED || thread->buffer[earlier].word == thread->buffer[i].word)
+		if (thread->buffer[i].order != EXPLORE_RELAXED ||
+		    thread->buffer[earlier].word == thread->buffer[i].word)
 			return false;
 	return true;
 }
@@ -177,7 +184,8 @@ static void buffer_store(uint8_t word, uint64_t value, enum explore_order order)
 {
 	struct thread *thread = now.thread;
 
-	if (thread->buffered == EXPLORE_BUFFER) { /* a step that ends here is made again when there is room */
+	if (thread->buffered ==
+	    EXPLORE_BUFFER) { /* a step that ends here is made again when there is room */
 		now.blocked = !now.spent;
 		longjmp(now.leave, 1);
 	}
@@ -258,9 +266,11 @@ void explore_copy(void *to, const void *from, size_t size)
 
 		if (in_arena(target) && word_at(target) != NO_WORD) {
 			memcpy(&value, source, arena.word_size[word_at(target)]);
-			explore_store(target, arena.word_size[word_at(target)], value, EXPLORE_RELAXED);
+			explore_store(target, arena.word_size[word_at(target)], value,
+				      EXPLORE_RELAXED);
 		} else if (in_arena(source) && word_at(source) != NO_WORD) {
-			value = explore_load(source, arena.word_size[word_at(source)], EXPLORE_RELAXED);
+			value = explore_load(source, arena.word_size[word_at(source)],
+					     EXPLORE_RELAXED);
 			memcpy(target, &value, arena.word_size[word_at(source)]);
 		}
 	}
@@ -392,7 +402,8 @@ void step_drain(uint32_t index, uint32_t i)
 	struct thread *thread = &step_state.threads[index];
 	bool was_full = thread->buffered == EXPLORE_BUFFER;
 
-	step.move = (struct move){ (uint8_t)index, DRAIN, thread->buffer[i].word, thread->buffer[i].value };
+	step.move = (struct move){ (uint8_t)index, DRAIN, thread->buffer[i].word,
+				   thread->buffer[i].value };
 	step.optional = false;
 	drain(thread, i);
 	drain_unnoticed(thread);

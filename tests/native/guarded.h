@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Shared memory as two kernels see it: twice, at different addresses, with nothing before it and behind it. */
+/*
+ * Shared memory as two kernels see it: twice, at different addresses, with nothing before it and
+ * behind it.
+ */
 #ifndef GUARDED_H
 #define GUARDED_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * In place of ikc_atomic.h: the peer gets a turn after every single load. Code that loads a word twice, or uses
- * one before it has checked it, meets two different values here without any luck.
+ * In place of ikc_atomic.h: the peer gets a turn after every single load. Code that loads a word
+ * twice, or uses one before it has checked it, meets two different values here without any luck.
  */
 #ifndef IKC_ATOMIC_H
 #define IKC_ATOMIC_H
@@ -13,11 +13,11 @@
 /* The peer may change anything it can write; `word` is what was just loaded. */
 void peer_moves(const void *word, size_t size);
 
-#define hostile_load(p)                                                                            \
-	({                                                                                         \
-		__typeof__(*(p)) value_ = __atomic_load_n((p), __ATOMIC_RELAXED);                  \
-		peer_moves((p), sizeof(*(p)));                                                     \
-		value_;                                                                            \
+#define hostile_load(p)                                                           \
+	({                                                                        \
+		__typeof__(*(p)) value_ = __atomic_load_n((p), __ATOMIC_RELAXED); \
+		peer_moves((p), sizeof(*(p)));                                    \
+		value_;                                                           \
 	})
 
 #define ikc_load(p) hostile_load(p)

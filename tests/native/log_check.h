@@ -28,7 +28,8 @@ static inline void write_bytes(struct ikc_log *log, uint32_t length)
 }
 
 /* Reads once and checks that place and text agree. Returns how far *at went. */
-static inline uint64_t read_and_check(const struct ikc_log *log, uint64_t *at, uint32_t capacity, uint64_t *lost)
+static inline uint64_t read_and_check(const struct ikc_log *log, uint64_t *at, uint32_t capacity,
+				      uint64_t *lost)
 {
 	uint64_t before = *at;
 	uint32_t count = ikc_log_read(log, at, buffer, capacity, lost);

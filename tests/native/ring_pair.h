@@ -7,18 +7,20 @@
 #include "ikc_ring.h"
 
 struct ring_pair {
-	struct guarded slots;   /* whole pages, so that the slot before the first and after the last fault */
+	struct guarded
+		slots; /* whole pages, so that the slot before the first and after the last fault */
 	struct guarded cursors; /* [0] the sender's, [1] the receiver's */
 	struct ikc_sender sender;
 	struct ikc_receiver receiver;
 };
 
 /*
- * A ring of `slot_count` slots (a power of two from 32 on) whose next index is `index`, as if all before had
- * been sent and taken. The ends use different views of the memory; `views` 1: the same, for TSan.
+ * A ring of `slot_count` slots (a power of two from 32 on) whose next index is `index`, as if all
+ * before had been sent and taken. The ends use different views of the memory; `views` 1: the same,
+ * for TSan.
  */
-static inline void ring_pair_create(struct ring_pair *pair, uint32_t slot_count, uint32_t index, uint32_t generation,
-				    int views)
+static inline void ring_pair_create(struct ring_pair *pair, uint32_t slot_count, uint32_t index,
+				    uint32_t generation, int views)
 {
 	int other = views - 1;
 

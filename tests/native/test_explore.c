@@ -81,7 +81,8 @@ static void check_data_came_first(void *const locals[])
 		explore_fail("flag without data");
 }
 
-static struct explore_model litmus(const char *name, void (*setup)(void *const[]), bool publish, bool weak)
+static struct explore_model litmus(const char *name, void (*setup)(void *const[]), bool publish,
+				   bool weak)
 {
 	return (struct explore_model){
 		.name = name,
@@ -112,7 +113,7 @@ static void test_explorer_knows_the_order_of_stores(void)
 {
 	struct explore_model plain = litmus("plain publication", setup_relaxed, true, false);
 	struct explore_model weak = litmus("plain publication, weak", setup_relaxed, true, true);
-	struct explore_model release = litmus("released publication, weak", setup_release, true, true);
+	struct explore_model release = litmus("released, weak", setup_release, true, true);
 
 	explore_expect(&plain, NULL);
 	explore_expect(&weak, "flag without data");

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Two rings that shipped in multi-kernels, for several producers without a lock, written down after their description.
- * The explorer must find what is wrong with them: else it would not find it in ours.
+ * Two rings that shipped in multi-kernels, for several producers without a lock, written down after
+ * their description. The explorer must find what is wrong with them: else it would not find it in
+ * ours.
  */
 #include "explore_atomic.h"
 
@@ -42,6 +43,12 @@ static void setup(void *const locals[], struct locals first)
 		*(struct locals *)locals[i] = first;
 }
 
+/* Claims a slot by moving the write index on, unless somebody else did. */
+static enum state claim(const struct locals *own, uint32_t next)
+{
+	return explore_compare_and_swap(&queue.write, 4, own->write, next) ? COPY : LOOK;
+}
+
 static void sent_one(struct locals *own)
 {
 	own->state = LOOK;
@@ -53,7 +60,8 @@ static void take(struct locals *own, uint32_t message)
 {
 	uint32_t producer = message >> 8, left = 0;
 
-	if (producer == 0 || producer > own->producers || (message & 0xff) != own->taken[producer] + 1)
+	if (producer == 0 || producer > own->producers ||
+	    (message & 0xff) != own->taken[producer] + 1)
 		explore_fail(lost);
 	own->taken[producer]++;
 	for (uint32_t i = 1; i <= own->producers; i++)
@@ -82,14 +90,15 @@ static void ihk_produce(uint32_t thread, struct locals *own)
 	case LOOK:
 		own->read = ikc_load(&queue.read);
 		own->write = ikc_load(&queue.write);
-		full = own->greater ? own->write - own->read >= room : own->write - own->read == room;
+		full = own->greater ? own->write - own->read >= room
+				    : own->write - own->read == room;
 		if (full)
 			explore_await_other(&queue.read, 4, own->read);
 		else
 			own->state = CLAIM;
 		break;
 	case CLAIM:
-		own->state = explore_compare_and_swap(&queue.write, 4, own->write, own->write + 1) ? COPY : LOOK;
+		own->state = claim(own, own->write + 1);
 		break;
 	case COPY:
 		ikc_store(&queue.slots[own->write % own->slots], thread << 8 | (own->sent + 1));
@@ -162,12 +171,10 @@ static void test_explorer_finds_no_fault_in_the_full_test_by_comparison(void)
 	explore_expect(&greater, NULL);
 }
 
-/* ---- multikernel's ring: the head is kept masked, so that it comes back to a value that it had ---- */
+/* ---- multikernel's ring: the head is masked, so that it comes back to a value that it had ---- */
 
 static void masked_produce(uint32_t thread, struct locals *own)
 {
-	uint32_t next = (own->write + 1) % own->slots;
-
 	switch (own->state) {
 	case LOOK:
 		own->write = ikc_load(&queue.write);
@@ -178,7 +185,7 @@ static void masked_produce(uint32_t thread, struct locals *own)
 			own->state = CLAIM;
 		break;
 	case CLAIM:
-		own->state = explore_compare_and_swap(&queue.write, 4, own->write, next) ? COPY : LOOK;
+		own->state = claim(own, (own->write + 1) % own->slots);
 		break;
 	default:
 		ikc_store_ordered(&queue.slots[own->write], thread << 8 | (own->sent + 1));

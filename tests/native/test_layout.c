@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The region as a whole: its parts do not overlap, it holds them all, and a wrong header is named. */
+/*
+ * The region as a whole: its parts do not overlap, it holds them all, and a wrong header is named.
+ */
 #include "region_pair.h"
 
 #include <string.h>
@@ -58,13 +60,13 @@ static void test_layout_of_a_valid_header_has_no_fault(void)
 }
 
 /* A header with one field changed to `value` must be refused, in words that hold `why`. */
-#define CHECK_REFUSED(field, value, why)                                                           \
-	do {                                                                                       \
-		struct ikc_region region = *(struct ikc_region *)memory.at[0];                     \
-		const char *fault;                                                                 \
-		region.field = (value);                                                            \
-		fault = ikc_region_fault(&region, memory.size);                                    \
-		CHECK(fault && strstr(fault, why));                                                \
+#define CHECK_REFUSED(field, value, why)                                       \
+	do {                                                                   \
+		struct ikc_region region = *(struct ikc_region *)memory.at[0]; \
+		const char *fault;                                             \
+		region.field = (value);                                        \
+		fault = ikc_region_fault(&region, memory.size);                \
+		CHECK(fault && strstr(fault, why));                            \
 	} while (0)
 
 static void test_layout_names_what_is_wrong_with_a_header(void)
@@ -80,7 +82,8 @@ static void test_layout_names_what_is_wrong_with_a_header(void)
 	CHECK_REFUSED(partition_count, IKC_PARTITIONS_MAX + 1, "number of partitions");
 	CHECK_REFUSED(partition_count, UINT32_MAX, "number of partitions");
 	CHECK_REFUSED(partition_count, 3, "beyond");
-	CHECK_REFUSED(partition_stride, sizeof(struct ikc_partition) + IKC_PAGE_SIZE, "another layout");
+	CHECK_REFUSED(partition_stride, sizeof(struct ikc_partition) + IKC_PAGE_SIZE,
+		      "another layout");
 	CHECK_REFUSED(half_stride, 0, "another layout");
 	CHECK_REFUSED(partitions_offset, IKC_PAGE_SIZE + 8, "unaligned");
 	CHECK_REFUSED(partitions_offset, UINT64_MAX & ~0xfffull, "beyond");

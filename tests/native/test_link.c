@@ -65,7 +65,8 @@ static int send_text(struct ikc_link *link, enum ikc_ring_kind ring, const char 
 	return ikc_send(&link->senders[ring], &message, text);
 }
 
-static int receive_text(struct ikc_link *link, enum ikc_ring_kind ring, char text[static IKC_MESSAGE_MAX + 1])
+static int receive_text(struct ikc_link *link, enum ikc_ring_kind ring,
+			char text[static IKC_MESSAGE_MAX + 1])
 {
 	struct ikc_message message;
 	int err = ikc_receive(&link->receivers[ring], &message, text, IKC_MESSAGE_MAX);
@@ -150,7 +151,8 @@ static void restart_and_check(bool seen_dead)
 	CHECK_EQ(send_text(&node.ends[LWK], IKC_RING_DATA, "new"), IKC_OK);
 	CHECK_EQ(receive_text(&node.ends[HOST], IKC_RING_DATA, text), IKC_OK);
 	CHECK(!strcmp(text, "new"));
-	CHECK_EQ(node.ends[HOST].own->reset_reason, seen_dead ? IKC_RESET_PEER_DEAD : IKC_RESET_PEER_RESET);
+	CHECK_EQ(node.ends[HOST].own->reset_reason,
+		 seen_dead ? IKC_RESET_PEER_DEAD : IKC_RESET_PEER_RESET);
 	guarded_destroy(&node.memory);
 }
 
@@ -287,15 +289,18 @@ static void test_link_settles_against_any_words_that_stand_still(void)
 	for (uint32_t round = 0; round < 200000; round++) {
 		uint32_t life = 1, own = host->generation, next = ikc_generation_after(1, own);
 		uint32_t adopted[] = { 0, own, next, own - 1, (uint32_t)random_next(&random) };
-		uint32_t generations[] = { 0, host->peer_generation, life << 16 | (random_next(&random) & 3) };
+		uint32_t generations[] = { 0, host->peer_generation,
+					   life << 16 | (random_next(&random) & 3) };
 
-		lwk->lives = (uint64_t)generations[random_next(&random) % 3] << 32 | adopted[random_next(&random) % 5];
+		lwk->lives = (uint64_t)generations[random_next(&random) % 3] << 32 |
+			     adopted[random_next(&random) % 5];
 		lwk->state = random_next(&random) % 5;
 		mailbox_of(&node.memory, LWK)->alive = random_next(&random) % 8 > 0;
 		ikc_link_settle(host);
 		CHECK(!ikc_link_step(host));
 		CHECK(host->state <= IKC_LINK_RUN);
-		CHECK_EQ(host->own->lives, (uint64_t)host->generation << 32 | host->peer_generation);
+		CHECK_EQ(host->own->lives,
+			 (uint64_t)host->generation << 32 | host->peer_generation);
 		CHECK_EQ(host->own->state, host->state);
 	}
 	boot(&node, LWK);
@@ -328,12 +333,14 @@ static void live(struct node *node, uint32_t id, uint64_t *random, uint32_t numb
 		ikc_link_settle(link);
 		break;
 	case 21 ... 40:
-		if (link->state == IKC_LINK_RUN && ikc_send(&link->senders[IKC_RING_DATA], &message, &parcel) == IKC_OK)
+		if (link->state == IKC_LINK_RUN &&
+		    ikc_send(&link->senders[IKC_RING_DATA], &message, &parcel) == IKC_OK)
 			numbers[id][0]++;
 		break;
 	default:
 		if (link->state != IKC_LINK_RUN ||
-		    ikc_receive(&link->receivers[IKC_RING_DATA], &message, &parcel, sizeof(parcel)) != IKC_OK)
+		    ikc_receive(&link->receivers[IKC_RING_DATA], &message, &parcel,
+				sizeof(parcel)) != IKC_OK)
 			break;
 		CHECK_EQ(parcel.from, link->peer_generation);
 		CHECK_EQ(parcel.to, link->generation);

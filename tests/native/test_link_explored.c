@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Every interleaving of both ends of a link, and of a monitor that ends and begins their lives at any moment: whatever
- * happened, both come to RUN once it is over; no message reaches another pair of lives than it was sent in; and
- * no honest end is blamed.
+ * Every interleaving of both ends of a link, and of a monitor that ends and begins their lives at
+ * any moment: whatever happened, both come to RUN once it is over; no message reaches another pair
+ * of lives than it was sent in; and no honest end is blamed.
  */
 #include "explore_atomic.h"
 #include "ikc_link.h"
@@ -39,7 +39,8 @@ struct end {
 	enum end_state state;
 	uint32_t id;
 	uint32_t looks, reloads;
-	uint32_t sent_in, received_in; /* own and peer's generation of the last message sent and taken */
+	uint32_t sent_in,
+		received_in; /* own and peer's generation of the last message sent and taken */
 	struct ikc_link link;
 };
 
@@ -98,7 +99,8 @@ static void receive(struct end *own)
 {
 	struct pair pair = { 0, 0 };
 	struct ikc_message message;
-	int err = ikc_receive(&own->link.receivers[IKC_RING_CONTROL], &message, &pair, sizeof(pair));
+	int err =
+		ikc_receive(&own->link.receivers[IKC_RING_CONTROL], &message, &pair, sizeof(pair));
 
 	if (err == IKC_EMPTY) {
 		own->state = SLEEP;
@@ -164,7 +166,7 @@ static void run_end(struct end *own)
 	}
 }
 
-/* ---- the monitor: ends a life at any moment, begins the next as soon or as late as it likes ---- */
+/* ---- the monitor: ends a life at any moment, begins the next when it likes ---- */
 
 static void start(struct monitor *own)
 {
@@ -208,7 +210,8 @@ static void run_monitor(struct monitor *own)
 		break;
 	case COUNT_LIFE:
 		if (!trouble->survives)
-			ikc_store_ordered(&mailbox->incarnation, ikc_load(&mailbox->incarnation) + 1);
+			ikc_store_ordered(&mailbox->incarnation,
+					  ikc_load(&mailbox->incarnation) + 1);
 		own->state = trouble->alive_always ? TELL_LIFE : RAISE;
 		break;
 	case RAISE:
@@ -267,12 +270,16 @@ static void setup(void *const locals[])
 	explore_arena(&shared, sizeof(shared));
 	name_end(HOST, "host");
 	name_end(LWK, "lwk");
-	host->end = (struct end){ .id = HOST, .looks = trouble->looks, .reloads = trouble->reloads };
+	host->end =
+		(struct end){ .id = HOST, .looks = trouble->looks, .reloads = trouble->reloads };
 	lwk->end = (struct end){ .id = LWK, .looks = trouble->looks };
 	memcpy(monitor->monitor.deaths, trouble->deaths, sizeof(trouble->deaths));
 }
 
-/* READY and RUN are agreements: each holds for as long as the peer keeps the life that it agreed with. */
+/*
+ * READY and RUN are agreements: each holds for as long as the peer keeps the life that it agreed
+ * with.
+ */
 static void check_state(void *const locals[])
 {
 	for (uint32_t id = 0; id < COUNT && !trouble->survives; id++) {
@@ -300,7 +307,8 @@ static void check_settled(void *const locals[])
 			explore_fail("an end is stuck short of RUN");
 		if (own->link.peer_generation != peer->link.generation)
 			explore_fail("two ends run in different lives");
-		if (own->sent_in != own->link.generation || own->received_in != peer->link.generation)
+		if (own->sent_in != own->link.generation ||
+		    own->received_in != peer->link.generation)
 			explore_fail("a message of this life is lost");
 	}
 }
@@ -310,7 +318,8 @@ static void check_reason(const void *address, uint64_t value)
 	bool reason = address == &shared.halves[HOST][LWK].reset_reason ||
 		      address == &shared.halves[LWK][HOST].reset_reason;
 
-	if (reason && value >= IKC_RESET_BAD_STATE && value != IKC_RESET_LOCAL && !trouble->survives)
+	if (reason && value >= IKC_RESET_BAD_STATE && value != IKC_RESET_LOCAL &&
+	    !trouble->survives)
 		explore_fail("an honest peer is blamed for a reset");
 }
 
@@ -336,13 +345,16 @@ static void explore_trouble(const struct trouble *explored)
 static void test_link_comes_to_run_in_every_interleaving(void)
 {
 	explore_trouble(&(struct trouble){ .name = "no trouble", .looks = 1 });
-	explore_trouble(&(struct trouble){ .name = "no trouble, weak stores", .looks = 1, .weak_stores = true });
+	explore_trouble(&(struct trouble){
+		.name = "no trouble, weak stores", .looks = 1, .weak_stores = true });
 }
 
 static void test_link_survives_a_death_at_any_moment(void)
 {
-	explore_trouble(&(struct trouble){ .name = "told between the lives", .deaths = { 0, 1 }, .told = true });
-	explore_trouble(&(struct trouble){ .name = "never not alive", .deaths = { 0, 1 }, .alive_always = true });
+	explore_trouble(&(struct trouble){
+		.name = "told between the lives", .deaths = { 0, 1 }, .told = true });
+	explore_trouble(&(struct trouble){
+		.name = "never not alive", .deaths = { 0, 1 }, .alive_always = true });
 }
 
 static void test_link_survives_a_reload_at_any_moment(void)
@@ -352,19 +364,25 @@ static void test_link_survives_a_reload_at_any_moment(void)
 
 static void test_link_survives_a_false_report_of_death(void)
 {
-	explore_trouble(&(struct trouble){ .name = "off and on", .deaths = { 0, 1 }, .survives = true });
+	explore_trouble(
+		&(struct trouble){ .name = "off and on", .deaths = { 0, 1 }, .survives = true });
 }
 
 static void test_link_survives_much_trouble(void)
 {
 	explore_trouble(&(struct trouble){ .name = "told after both", .deaths = { 0, 1 } });
-	explore_trouble(&(struct trouble){ .name = "the same end twice", .deaths = { 0, 2 }, .alive_always = true });
+	explore_trouble(&(struct trouble){
+		.name = "the same end twice", .deaths = { 0, 2 }, .alive_always = true });
 	explore_trouble(&(struct trouble){ .name = "both ends", .deaths = { 1, 1 }, .told = true });
 	explore_trouble(&(struct trouble){ .name = "reloaded twice", .reloads = 2 });
-	explore_trouble(&(struct trouble){ .name = "death and reload", .deaths = { 0, 1 }, .reloads = 1 });
-	explore_trouble(&(struct trouble){ .name = "death, weak stores", .deaths = { 0, 1 }, .weak_stores = true });
-	explore_trouble(&(struct trouble){ .name = "death and looks", .deaths = { 0, 1 }, .looks = 1 });
-	explore_trouble(&(struct trouble){ .name = "both off and on", .deaths = { 1, 1 }, .survives = true });
+	explore_trouble(
+		&(struct trouble){ .name = "death and reload", .deaths = { 0, 1 }, .reloads = 1 });
+	explore_trouble(&(struct trouble){
+		.name = "death, weak stores", .deaths = { 0, 1 }, .weak_stores = true });
+	explore_trouble(
+		&(struct trouble){ .name = "death and looks", .deaths = { 0, 1 }, .looks = 1 });
+	explore_trouble(&(struct trouble){
+		.name = "both off and on", .deaths = { 1, 1 }, .survives = true });
 }
 
 int main(void)

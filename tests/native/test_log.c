@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The kernel log: text comes back in order, what is lost is counted, and nothing is ever invented. */
+/*
+ * The kernel log: text comes back in order, what is lost is counted, and nothing is ever invented.
+ */
 #include "log_check.h"
 
 #include <string.h>
@@ -50,7 +52,10 @@ static void test_log_keeps_the_end_of_a_text_larger_than_itself(void)
 	guarded_destroy(&memory);
 }
 
-/* A writer was killed after it had reserved and scribbled, before it said "written"; the next life goes on. */
+/*
+ * A writer was killed after it had reserved and scribbled, before it said "written"; the next life
+ * goes on.
+ */
 static void test_log_of_a_killed_writer_shows_none_of_its_half_line(void)
 {
 	struct guarded memory;
@@ -96,8 +101,9 @@ static void test_log_stays_in_bounds_whatever_its_positions_say(void)
 		unsigned int shift = random_next(&random) % 64;
 
 		log->written = random_next(&random) >> shift;
-		log->reserved = random_next(&random) % 4 ? log->written + random_next(&random) % 300000
-							 : random_next(&random);
+		log->reserved = random_next(&random) % 4
+					? log->written + random_next(&random) % 300000
+					: random_next(&random);
 		if (random_next(&random) % 2)
 			at = random_next(&random) >> random_next(&random) % 64;
 		CHECK(ikc_log_read(log, &at, end, capacity, &lost) <= capacity);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Every interleaving of a log's writer and a reader, in a log of four bytes that is written three times over; the writer
- * is killed at any moment and begins again. What is read is what was written there, or counted as lost.
+ * Every interleaving of a log's writer and a reader, in a log of four bytes that is written three
+ * times over; the writer is killed at any moment and begins again. What is read is what was written
+ * there, or counted as lost.
  */
 #include "explore_atomic.h"
 #include "ikc_layout.h"

@@ -29,7 +29,8 @@ static void test_log_reader_never_sees_text_that_was_not_written(void)
 
 	CHECK(!pthread_create(&writer, NULL, write_for_a_while, &race));
 	while (at < race.bytes) {
-		uint32_t capacity = random_next(&random) % 16 ? random_next(&random) % 8192 : sizeof(buffer);
+		uint32_t capacity =
+			random_next(&random) % 16 ? random_next(&random) % 8192 : sizeof(buffer);
 
 		read_total += read_and_check(log, &at, capacity, &lost) - lost;
 		lost_total += lost;
@@ -37,7 +38,8 @@ static void test_log_reader_never_sees_text_that_was_not_written(void)
 	pthread_join(writer, NULL);
 	while (read_and_check(log, &at, sizeof(buffer), &lost))
 		;
-	printf("   read %llu bytes, lost %llu\n", (unsigned long long)read_total, (unsigned long long)lost_total);
+	printf("   read %llu bytes, lost %llu\n", (unsigned long long)read_total,
+	       (unsigned long long)lost_total);
 	CHECK(read_total > 0);
 	guarded_destroy(&memory);
 }

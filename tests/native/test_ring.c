@@ -111,8 +111,10 @@ static void test_ring_refuses_what_is_too_large(void)
 	struct ring_pair pair;
 
 	ring_pair_create(&pair, IKC_DATA_SLOTS, 0, GENERATION, 2);
-	CHECK_EQ(ikc_send(&pair.sender, &(struct ikc_message){ IKC_MESSAGE_MAX + 1, 1, 1 }, sent), IKC_TOO_LARGE);
-	CHECK_EQ(ikc_send(&pair.sender, &(struct ikc_message){ UINT32_MAX, 1, 1 }, sent), IKC_TOO_LARGE);
+	CHECK_EQ(ikc_send(&pair.sender, &(struct ikc_message){ IKC_MESSAGE_MAX + 1, 1, 1 }, sent),
+		 IKC_TOO_LARGE);
+	CHECK_EQ(ikc_send(&pair.sender, &(struct ikc_message){ UINT32_MAX, 1, 1 }, sent),
+		 IKC_TOO_LARGE);
 	pair.sender.slot_count = IKC_CONTROL_SLOTS;
 	CHECK_EQ(send_number(&pair, IKC_CONTROL_SLOTS * IKC_SLOT_DATA + 1, 1), IKC_TOO_LARGE);
 	CHECK_EQ(send_number(&pair, IKC_CONTROL_SLOTS * IKC_SLOT_DATA, 1), IKC_OK);
@@ -184,8 +186,9 @@ static void test_ring_finds_a_length_that_was_not_published(void)
 {
 	struct ring_pair pair;
 	struct ikc_slot *slots;
-	static const uint32_t lengths[] = { 2 * IKC_SLOT_DATA + 1, 32 * IKC_SLOT_DATA, 32 * IKC_SLOT_DATA + 1,
-					    IKC_MESSAGE_MAX + 1, UINT32_MAX };
+	static const uint32_t lengths[] = { 2 * IKC_SLOT_DATA + 1, 32 * IKC_SLOT_DATA,
+					    32 * IKC_SLOT_DATA + 1, IKC_MESSAGE_MAX + 1,
+					    UINT32_MAX };
 
 	ring_pair_create(&pair, 32, 0, GENERATION, 2);
 	slots = pair.slots.at[0];

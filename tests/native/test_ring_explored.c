@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Every interleaving of one sender and one receiver of a small ring, store buffers included, asleep and awake:
- * each message comes once, in order and whole, and nobody sleeps for ever.
+ * Every interleaving of one sender and one receiver of a small ring, store buffers included, asleep
+ * and awake: each message comes once, in order and whole, and nobody sleeps for ever.
  */
 #include "explore_atomic.h"
 #include "ikc_ring.h"
@@ -46,7 +46,8 @@ struct locals {
 static void fill(uint8_t *payload, uint32_t message)
 {
 	for (uint32_t i = 0; i < plan->lengths[message]; i++)
-		payload[i] = (uint8_t)(message << 4 | i / IKC_SLOT_DATA << 2 | i % IKC_SLOT_DATA / 8);
+		payload[i] =
+			(uint8_t)(message << 4 | i / IKC_SLOT_DATA << 2 | i % IKC_SLOT_DATA / 8);
 }
 
 static void send_next(struct locals *own)
@@ -87,7 +88,10 @@ static void run_sender(struct locals *own)
 		own->state = LOOK;
 		break;
 	case LOOK:
-		own->state = ikc_sender_room(&own->sender) < (int)ikc_slots_for(plan->lengths[own->done]) ? SLEEP : LOWER;
+		own->state =
+			ikc_sender_room(&own->sender) < (int)ikc_slots_for(plan->lengths[own->done])
+				? SLEEP
+				: LOWER;
 		break;
 	case SLEEP:
 		explore_wait(0);
@@ -187,10 +191,18 @@ static void setup(void *const locals[])
 	memset(&shared, 0, sizeof(shared));
 	shared.cursors[RECEIVER].tail = FIRST;
 	name_words();
-	sender->sender = (struct ikc_sender){ shared.slots, &shared.cursors[SENDER], &shared.cursors[RECEIVER],
-					      plan->slots, GENERATION, FIRST };
-	receiver->receiver = (struct ikc_receiver){ shared.slots, &shared.cursors[RECEIVER], &shared.cursors[SENDER],
-						    plan->slots, GENERATION, FIRST };
+	sender->sender = (struct ikc_sender){ shared.slots,
+					      &shared.cursors[SENDER],
+					      &shared.cursors[RECEIVER],
+					      plan->slots,
+					      GENERATION,
+					      FIRST };
+	receiver->receiver = (struct ikc_receiver){ shared.slots,
+						    &shared.cursors[RECEIVER],
+						    &shared.cursors[SENDER],
+						    plan->slots,
+						    GENERATION,
+						    FIRST };
 }
 
 static void check_settled(void *const locals[])
@@ -220,20 +232,26 @@ static void explore_plan(const char *name, const struct plan *explored, bool wea
 
 static void test_ring_of_two_slots_in_every_interleaving(void)
 {
-	explore_plan("10 messages of 1 slot", &(struct plan){ 2, 10, { 16, 16, 0, 8, 16, 16, 16, 0, 16, 16 } }, false);
-	explore_plan("8 messages of 1 and 2 slots", &(struct plan){ 2, 8, { 16, 128, 0, 120, 16, 16, 128, 128 } }, false);
+	explore_plan("10 messages of 1 slot",
+		     &(struct plan){ 2, 10, { 16, 16, 0, 8, 16, 16, 16, 0, 16, 16 } }, false);
+	explore_plan("8 messages of 1 and 2 slots",
+		     &(struct plan){ 2, 8, { 16, 128, 0, 120, 16, 16, 128, 128 } }, false);
 }
 
 static void test_ring_of_four_slots_in_every_interleaving(void)
 {
-	explore_plan("10 messages of 1 slot", &(struct plan){ 4, 10, { 16, 16, 0, 8, 16, 16, 16, 0, 16, 16 } }, false);
-	explore_plan("8 messages of 1 to 4 slots", &(struct plan){ 4, 8, { 16, 240, 0, 360, 120, 16, 448, 8 } }, false);
+	explore_plan("10 messages of 1 slot",
+		     &(struct plan){ 4, 10, { 16, 16, 0, 8, 16, 16, 16, 0, 16, 16 } }, false);
+	explore_plan("8 messages of 1 to 4 slots",
+		     &(struct plan){ 4, 8, { 16, 240, 0, 360, 120, 16, 448, 8 } }, false);
 }
 
 static void test_ring_on_a_processor_that_reorders_stores(void)
 {
-	explore_plan("6 messages of 1 slot", &(struct plan){ 2, 6, { 16, 16, 0, 8, 16, 16 } }, true);
-	explore_plan("6 messages of 1 and 2 slots", &(struct plan){ 2, 6, { 16, 128, 8, 120, 16, 128 } }, true);
+	explore_plan("6 messages of 1 slot", &(struct plan){ 2, 6, { 16, 16, 0, 8, 16, 16 } },
+		     true);
+	explore_plan("6 messages of 1 and 2 slots",
+		     &(struct plan){ 2, 6, { 16, 128, 8, 120, 16, 128 } }, true);
 }
 
 int main(void)

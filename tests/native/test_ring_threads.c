@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rings between real threads that sleep for want of messages or of room, and wake each other by doorbell. */
+/*
+ * Rings between real threads that sleep for want of messages or of room, and wake each other by
+ * doorbell.
+ */
 #include "ring_pair.h"
 
 #include <errno.h>
@@ -32,7 +35,8 @@ static void doorbell_sleep(struct doorbell *doorbell, const char *who)
 	struct timespec deadline = { .tv_sec = DEADLINE_S };
 
 	while (!__atomic_exchange_n(&doorbell->rung, 0, __ATOMIC_SEQ_CST)) {
-		if (!syscall(SYS_futex, &doorbell->rung, FUTEX_WAIT, 0, &deadline, NULL, 0) || errno != ETIMEDOUT)
+		if (!syscall(SYS_futex, &doorbell->rung, FUTEX_WAIT, 0, &deadline, NULL, 0) ||
+		    errno != ETIMEDOUT)
 			continue;
 		fprintf(stderr, "%s slept for %d s and was not woken\n", who, DEADLINE_S);
 		check_failed(__FILE__, __LINE__, "no lost wake-up");
@@ -145,8 +149,8 @@ static void stream_over_ring(uint32_t slot_count, uint32_t senders, uint32_t cou
 		CHECK_EQ(streams[i].fault, IKC_STREAM_FINE);
 		CHECK_EQ(streams[i].next, count);
 	}
-	printf("   %u messages, the sender slept %u times, the receiver %u times\n", senders * count, way.sleeps[0],
-	       way.sleeps[1]);
+	printf("   %u messages, the sender slept %u times, the receiver %u times\n",
+	       senders * count, way.sleeps[0], way.sleeps[1]);
 	ring_pair_destroy(&way.pair);
 }
 
@@ -206,7 +210,8 @@ static void test_ring_loses_no_wake_up_with_one_message_under_way(void)
 		CHECK_EQ(value, n);
 	}
 	CHECK(!pthread_join(other, NULL));
-	printf("   %u round trips, %u and %u sleeps\n", game.count, game.there.sleeps[1], game.back.sleeps[1]);
+	printf("   %u round trips, %u and %u sleeps\n", game.count, game.there.sleeps[1],
+	       game.back.sleeps[1]);
 	ring_pair_destroy(&game.there.pair);
 	ring_pair_destroy(&game.back.pair);
 }

@@ -49,7 +49,8 @@ static void test_stream_as_made_is_fine(void)
 
 static void test_stream_mixes_lengths_from_least_to_largest(void)
 {
-	uint32_t least = 0, largest = 0, slots[IKC_MESSAGE_MAX / IKC_SLOT_DATA + 2] = { 0 }, kinds = 0;
+	uint32_t least = 0, largest = 0, slots[IKC_MESSAGE_MAX / IKC_SLOT_DATA + 2] = { 0 },
+		 kinds = 0;
 
 	for (uint32_t n = 0; n < 10000; n++) {
 		uint32_t length = ikc_stream_length(SEED, n);
@@ -122,7 +123,8 @@ static void test_stream_finds_a_message_of_another_stream(void)
 
 		ikc_stream_begin(&stream, SEED, COUNT);
 		ikc_stream_take(&stream, message, length);
-		CHECK(stream.fault == IKC_STREAM_BAD_LENGTH || stream.fault == IKC_STREAM_BAD_CHECKSUM);
+		CHECK(stream.fault == IKC_STREAM_BAD_LENGTH ||
+		      stream.fault == IKC_STREAM_BAD_CHECKSUM);
 		checksums += stream.fault == IKC_STREAM_BAD_CHECKSUM;
 	}
 	CHECK(checksums > 0);
