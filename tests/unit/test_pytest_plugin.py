@@ -36,7 +36,7 @@ def supervisors(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[FakeSupervisor
 
 def run_tests(pytester: pytest.Pytester, code: str) -> pytest.RunResult:
     pytester.makepyfile(HEAD + code)
-    return pytester.runpytest_inprocess("-p", "no:cacheprovider")
+    return pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
 
 
 def test_marker_says_what_the_fixture_boots_and_it_ends_with_the_test(
