@@ -239,7 +239,7 @@ static void suffer(bool writes_everywhere)
 		else
 			receive_something(buffer);
 	}
-	printf("   %u times in RUN; sent %u, full %u, bad tail %u; ", seen.runs, seen.sent, seen.full,
+	printf("   %u runs; sent %u, full %u, bad tail %u; ", seen.runs, seen.sent, seen.full,
 	       seen.bad_tail);
 	printf("received %u, too large %u, bad length %u\n", seen.received, seen.too_large,
 	       seen.bad_length);
