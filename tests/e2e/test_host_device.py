@@ -37,7 +37,10 @@ def peer_number(enclave: Enclave) -> str:
     return str(enclave.partition(PEER)["index"])
 
 
-@pytest.mark.parametrize("promise", ["ports", "addresses", "echo", "refusal", "back-pressure", "read-only"])
+PROMISES = ["ports", "addresses", "echo", "refusal", "close", "back-pressure", "read-only"]
+
+
+@pytest.mark.parametrize("promise", PROMISES)
 def test_device_keeps_its_promise_of(promise: str, device: Enclave) -> None:
     device.host.succeed(PROGRAM, promise, peer_number(device))
 

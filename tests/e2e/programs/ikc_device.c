@@ -16,7 +16,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "ikc_layout.h"
+#include "ikc_stream.h"
 #include "ikc_uapi.h"
 
 #define WAIT_MS 10000
@@ -191,6 +191,30 @@ static void test_refusal(void)
 	close(fd);
 }
 
+/* What is still sent to an endpoint that is gone is refused, and counted. */
+static void test_close(void)
+{
+	struct ikc_stream_request request = { .kind = IKC_STREAM_SOURCE, .seed = 1, .count = 2000 };
+	int fd = endpoint(), other = endpoint(), tries;
+	const struct ikc_region *region;
+	const uint64_t *refused;
+	struct ikc_info info;
+	uint64_t before;
+
+	check(!ioctl(other, IKC_IOCTL_INFO, &info));
+	region = mmap(NULL, info.region_size, PROT_READ, MAP_SHARED, other, 0);
+	refused = &ikc_half_at(region, info.own_id, peer)->counters.refused;
+	before = ikc_load(refused);
+	check(!connect_to(fd, peer, IKC_PORT_STREAM));
+	check(!send_to(fd, peer, IKC_PORT_STREAM, &request, sizeof(request)));
+	check(events(fd, POLLIN, WAIT_MS) == POLLIN);
+	close(fd);
+	for (tries = 0; tries < 1000 && ikc_load(refused) == before; tries++)
+		check(!ping(other, peer));
+	check(ikc_load(refused) > before);
+	close(other);
+}
+
 /* One that does not read stops what is sent to it, and nothing that was sent is lost. */
 static void test_back_pressure(void)
 {
@@ -266,6 +290,8 @@ static void test_window(const char *path)
 	struct iovec here = { text, sizeof(text) }, there = { window, sizeof(text) };
 
 	check(window != MAP_FAILED && !pipe(pipes));
+	if (failures)
+		return;
 	strcpy(window, "in a window");
 	check(process_vm_readv(getpid(), &here, 1, &there, 1, 0) == sizeof(text) && !strcmp(text, window));
 	check(vmsplice(pipes[1], &there, 1, 0) == sizeof(text));
@@ -288,6 +314,7 @@ static const struct {
 	{ "addresses", test_addresses },
 	{ "echo", test_echo },
 	{ "refusal", test_refusal },
+	{ "close", test_close },
 	{ "back-pressure", test_back_pressure },
 	{ "reset", test_reset },
 	{ "read-only", test_region_is_read_only },
