@@ -40,6 +40,11 @@ ACCELERATIONS: Mapping[str, Acceleration] = {
         # its TSC.
         ("-accel", "tcg,thread=multi", "-cpu", "max,vendor=GenuineIntel,monitor=off"),
         (
+            # Init starts the others: before QEMU 8.1 a CPU may run on in an instruction that another has
+            # patched meanwhile, for ever, and Linux patches itself all through its boot.
+            "maxcpus=1",
+            # Else Linux patches every locked instruction twice, for one CPU and then for many.
+            "noreplace-smp",
             # Calibration takes a second per CPU. This is right for a TSC of 2.5 GHz and a tick of 250 Hz; it
             # only scales short delays, so half or twice that does no harm.
             "lpj=10000000",

@@ -14,7 +14,9 @@
 #include "init.h"
 
 #define CONSOLE "/dev/ttyS0"
+#define FABRIC_TOOL "/usr/sbin/ikcctl"
 #define PARTITION_KEY "enclave.partition"
+#define SSH_SERVER "/usr/sbin/dropbear"
 
 enum { START_TIMEOUT_S = 60, SHELL_PAUSE_S = 1 };
 
@@ -28,59 +30,67 @@ static void set_hostname(void)
 		report_errno("cannot set the host name to %s", name);
 }
 
-/* dropbear leaves the foreground only when it listens, so its parent's end means that SSH works. */
-static void start_ssh(void)
+/*
+ * dropbear opens argv[0] to run itself anew for each connection, for the sake of fresh addresses. That
+ * costs the client as much as this start; a name that is no file makes dropbear fork and be done with it.
+ */
+static pid_t start_ssh(void)
 {
-	static const char *const argv[] = {
-		"/usr/sbin/dropbear", "-E", "-s", "-r", "/etc/dropbear/host_key", NULL,
-	};
-	int status = program_run(argv, START_TIMEOUT_S);
+	static const char *const argv[] = { "sshd", "-E", "-s", "-r", "/etc/dropbear/host_key", NULL };
+
+	return program_start(SSH_SERVER, argv);
+}
+
+/* dropbear leaves the foreground only when it listens, so its parent's end means that SSH works. */
+static void wait_for_ssh(pid_t pid)
+{
+	int status = program_wait(SSH_SERVER, pid, START_TIMEOUT_S);
 
 	if (status)
-		report("dropbear did not start (status %d): no SSH", status);
+		report(SSH_SERVER " did not start (status %d): no SSH", status);
 }
 
 static void tell_ready(void)
 {
-	static const char *const argv[] = { "/sbin/ikcctl", "ready", NULL };
+	static const char *const argv[] = { FABRIC_TOOL, "ready", NULL };
 	int status;
 
-	if (access(argv[0], X_OK)) {
-		report_errno("%s", argv[0]);
+	if (access(FABRIC_TOOL, X_OK)) {
+		report_errno(FABRIC_TOOL);
 		return;
 	}
-	status = program_run(argv, START_TIMEOUT_S);
+	status = program_wait(FABRIC_TOOL, program_start(FABRIC_TOOL, argv), START_TIMEOUT_S);
 	if (status)
-		report("%s ready failed (status %d)", argv[0], status);
+		report(FABRIC_TOOL " ready failed (status %d)", status);
 }
 
-/* Reaps for ever, keeps a shell on the console, and obeys requests to end. */
+/*
+ * Reaps for ever, keeps a shell on the console, and obeys requests to end. Each shell begins after a
+ * pause: the first leaves the CPU to whoever waited for READY, and none can end and begin in a tight loop.
+ */
 static void serve(const sigset_t *signals)
 {
 	const struct timespec pause = { .tv_sec = SHELL_PAUSE_S };
-	pid_t shell = program_start_shell(CONSOLE);
-	bool started_again = true;
+	pid_t shell = PROGRAM_FAILED;
 
 	for (;;) {
-		/* A shell that ends at once must not be started in a tight loop. */
-		int signal = sigtimedwait(signals, NULL, started_again ? NULL : &pause);
+		int signal = sigtimedwait(signals, NULL, shell > 0 ? NULL : &pause);
 		pid_t ended;
 
 		if (power_is_request(signal))
 			power_down(signal);
+		if (signal < 0 && errno == EAGAIN)
+			shell = program_start_shell(CONSOLE);
 		while ((ended = waitpid(-1, NULL, WNOHANG)) > 0)
 			if (ended == shell)
-				started_again = false;
-		if (signal < 0 && errno == EAGAIN) {
-			shell = program_start_shell(CONSOLE);
-			started_again = true;
-		}
+				shell = PROGRAM_FAILED;
 	}
 }
 
 int main(void)
 {
 	sigset_t signals;
+	pid_t ssh;
 
 	program_block_signals(&signals);
 	setenv("HOME", "/root", 1);
@@ -90,9 +100,11 @@ int main(void)
 	cmdline_read();
 	reboot(RB_DISABLE_CAD);
 	set_hostname();
+	processors_start();
+	ssh = start_ssh();
 	modules_load();
 	network_configure();
-	start_ssh();
+	wait_for_ssh(ssh);
 	tell_ready();
 	serve(&signals);
 }

@@ -28,6 +28,9 @@ void cmdline_module_parameters(const char *module, char *out, size_t size);
 /* filesystems.c */
 void filesystems_mount(void);
 
+/* processors.c */
+void processors_start(void);
+
 /* modules.c: loads the modules that /etc/modules lists, in its order */
 void modules_load(void);
 
@@ -36,8 +39,10 @@ void network_configure(void);
 
 /* program.c: child processes */
 #define PROGRAM_FAILED (-1)
-/* Returns the exit status, 128 + signal, or PROGRAM_FAILED if it did not start or end in time. */
-int program_run(const char *const argv[], int timeout_s);
+/* Returns the pid of a child that runs `path`, or PROGRAM_FAILED. */
+pid_t program_start(const char *path, const char *const argv[]);
+/* Returns its exit status, 128 + signal, or PROGRAM_FAILED if it did not start or end in time. */
+int program_wait(const char *path, pid_t pid, int timeout_s);
 /* Starts a login shell that owns the terminal `tty`; returns its pid or PROGRAM_FAILED. */
 pid_t program_start_shell(const char *tty);
 /* The signals that init waits for and its children must not inherit blocked. */

@@ -58,22 +58,28 @@ static int exit_status_of(int status)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-int program_run(const char *const argv[], int timeout_s)
+pid_t program_start(const char *path, const char *const argv[])
 {
 	pid_t pid = fork();
-	int status;
 
-	if (pid < 0) {
-		report_errno("cannot fork for %s", argv[0]);
-		return PROGRAM_FAILED;
-	}
 	if (pid == 0) {
 		stderr_to_kernel_log();
-		become(argv[0], argv);
+		become(path, argv);
 	}
+	if (pid < 0)
+		report_errno("cannot fork for %s", path);
+	return pid;
+}
+
+int program_wait(const char *path, pid_t pid, int timeout_s)
+{
+	int status;
+
+	if (pid < 0)
+		return PROGRAM_FAILED;
 	while (waitpid(pid, &status, WNOHANG) != pid)
 		if (!wait_for_child_signal(timeout_s)) {
-			report("%s did not end within %d s", argv[0], timeout_s);
+			report("%s did not end within %d s", path, timeout_s);
 			return PROGRAM_FAILED;
 		}
 	return exit_status_of(status);
