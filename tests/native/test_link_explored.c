@@ -381,8 +381,6 @@ static void test_link_survives_much_trouble(void)
 		.name = "death, weak stores", .deaths = { 0, 1 }, .weak_stores = true });
 	explore_trouble(
 		&(struct trouble){ .name = "death and looks", .deaths = { 0, 1 }, .looks = 1 });
-	explore_trouble(&(struct trouble){
-		.name = "both off and on", .deaths = { 1, 1 }, .survives = true });
 }
 
 int main(void)
