@@ -314,10 +314,17 @@ def console(partition: str, enclave: str | None) -> None:
     from orchestrator import terminal
 
     client = connect(enclave)
-    find_partition(client.status(), partition)
+    found = find_partition(client.status(), partition)
     with client.console(partition) as stream:
         click.echo(f"console of {partition}; leave it with Ctrl-]", err=True)
-        detached = terminal.relay(stream, sys.stdin.fileno(), sys.stdout.fileno(), terminal.DETACH)
+        detached = terminal.relay(
+            stream,
+            sys.stdin.fileno(),
+            sys.stdout.fileno(),
+            detach=terminal.DETACH,
+            # Linux ends its lines as a terminal wants it; the LWK, and perhaps others, as a file does.
+            bare_newlines=found["kernel"] != "linux",
+        )
     click.echo(f"\r\n{'left' if detached else 'the end of'} the console of {partition}", err=True)
 
 

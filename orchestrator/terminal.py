@@ -38,12 +38,14 @@ def relay(
     stdout: int,
     detach: bytes | None = None,
     on_resize: Callable[[], None] | None = None,
+    bare_newlines: bool = False,
 ) -> bool:
     """Moves bytes both ways, the terminal being raw, until the stream ends or the detach key is pressed.
 
-    End of input alone does not end it: the stream is shown on. Returns whether the user detached.
+    End of input alone does not end it: the stream is shown on. `bare_newlines` is for a stream whose lines
+    end without a carriage return, which the terminal then adds. Returns whether the user detached.
     """
-    with _raw(stdin), _resize_events() as resized:
+    with _raw(stdin, bare_newlines), _resize_events() as resized:
         sources = [stdin, stream.fileno(), resized]
         while True:
             ready, _, _ = select.select(sources, [], [])
@@ -78,12 +80,16 @@ def _write_all(fd: int, data: bytes) -> None:
 
 
 @contextmanager
-def _raw(fd: int) -> Iterator[None]:
+def _raw(fd: int, bare_newlines: bool) -> Iterator[None]:
     if not os.isatty(fd):
         yield
         return
     before = termios.tcgetattr(fd)
     tty.setraw(fd, termios.TCSADRAIN)  # what was typed ahead is not lost
+    if bare_newlines:
+        mode = termios.tcgetattr(fd)
+        mode[tty.OFLAG] |= termios.OPOST | termios.ONLCR
+        termios.tcsetattr(fd, termios.TCSADRAIN, mode)
     try:
         yield
     finally:

@@ -81,6 +81,13 @@ def test_detach_key_ends_it_and_what_was_typed_before_still_goes_out(screen: Scr
     assert termios.tcgetattr(screen.terminal) == before
 
 
+def test_carriage_returns_are_added_for_streams_without(screen: Screen) -> None:
+    screen.far.sendall(b"one\ntwo\n")
+    screen.far.close()
+    terminal.relay(screen.near, screen.terminal, screen.terminal, bare_newlines=True)
+    assert os.read(screen.keys, 100) == b"one\r\ntwo\r\n"
+
+
 def test_end_of_input_does_not_end_the_stream(screen: Screen) -> None:
     with open(os.devnull, "rb") as nothing:
         threading.Timer(0.05, screen.answer_and_end).start()
