@@ -157,6 +157,9 @@ def _busybox_applets(tree: Tree) -> Tree:
         busybox.write_bytes(tree["usr/bin/busybox"].data)
         busybox.chmod(0o755)
         listed = subprocess.run([busybox, "--list-full"], capture_output=True, text=True, check=True).stdout
+    # Linux asks modprobe several times during boot for what it can do without: here it has no module index to
+    # answer from, and costs a process each time.
+    taken.add("modprobe")
     applets = (_merged(path) for path in listed.split())
     return {
         path: cpio.symbolic_link("/usr/bin/busybox")

@@ -30,21 +30,17 @@ static void set_hostname(void)
 		report_errno("cannot set the host name to %s", name);
 }
 
-/*
- * dropbear opens argv[0] to run itself anew for each connection, for the sake of fresh addresses. That
- * costs the client as much as this start; a name that is no file makes dropbear fork and be done with it.
- */
 static pid_t start_ssh(void)
 {
-	static const char *const argv[] = { "sshd", "-E", "-s", "-r", "/etc/dropbear/host_key", NULL };
+	static const char *const argv[] = { SSH_SERVER, "-E", "-s", "-r", "/etc/dropbear/host_key", NULL };
 
-	return program_start(SSH_SERVER, argv);
+	return program_start(argv);
 }
 
 /* dropbear leaves the foreground only when it listens, so its parent's end means that SSH works. */
 static void wait_for_ssh(pid_t pid)
 {
-	int status = program_wait(SSH_SERVER, pid, START_TIMEOUT_S);
+	int status = program_wait(pid, SSH_SERVER, START_TIMEOUT_S);
 
 	if (status)
 		report(SSH_SERVER " did not start (status %d): no SSH", status);
@@ -59,7 +55,7 @@ static void tell_ready(void)
 		report_errno(FABRIC_TOOL);
 		return;
 	}
-	status = program_wait(FABRIC_TOOL, program_start(FABRIC_TOOL, argv), START_TIMEOUT_S);
+	status = program_wait(program_start(argv), FABRIC_TOOL, START_TIMEOUT_S);
 	if (status)
 		report(FABRIC_TOOL " ready failed (status %d)", status);
 }

@@ -39,10 +39,10 @@ void network_configure(void);
 
 /* program.c: child processes */
 #define PROGRAM_FAILED (-1)
-/* Returns the pid of a child that runs `path`, or PROGRAM_FAILED. */
-pid_t program_start(const char *path, const char *const argv[]);
+/* Returns the pid of a child that runs argv[0], or PROGRAM_FAILED. */
+pid_t program_start(const char *const argv[]);
 /* Returns its exit status, 128 + signal, or PROGRAM_FAILED if it did not start or end in time. */
-int program_wait(const char *path, pid_t pid, int timeout_s);
+int program_wait(pid_t pid, const char *name, int timeout_s);
 /* Starts a login shell that owns the terminal `tty`; returns its pid or PROGRAM_FAILED. */
 pid_t program_start_shell(const char *tty);
 /* The signals that init waits for and its children must not inherit blocked. */

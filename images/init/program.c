@@ -58,20 +58,20 @@ static int exit_status_of(int status)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-pid_t program_start(const char *path, const char *const argv[])
+pid_t program_start(const char *const argv[])
 {
 	pid_t pid = fork();
 
 	if (pid == 0) {
 		stderr_to_kernel_log();
-		become(path, argv);
+		become(argv[0], argv);
 	}
 	if (pid < 0)
-		report_errno("cannot fork for %s", path);
+		report_errno("cannot fork for %s", argv[0]);
 	return pid;
 }
 
-int program_wait(const char *path, pid_t pid, int timeout_s)
+int program_wait(pid_t pid, const char *name, int timeout_s)
 {
 	int status;
 
@@ -79,7 +79,7 @@ int program_wait(const char *path, pid_t pid, int timeout_s)
 		return PROGRAM_FAILED;
 	while (waitpid(pid, &status, WNOHANG) != pid)
 		if (!wait_for_child_signal(timeout_s)) {
-			report("%s did not end within %d s", path, timeout_s);
+			report("%s did not end within %d s", name, timeout_s);
 			return PROGRAM_FAILED;
 		}
 	return exit_status_of(status);
