@@ -85,8 +85,8 @@ struct ikc_round_trip {
 #define IKC_IOCTL_RECEIVE _IOWR(IKC_IOCTL, 4, struct ikc_transfer)
 
 /*
- * Sends a PING on the control ring and waits for its PONG, at most timeout_ms. ETIMEDOUT: none came.
- * ENOTCONN: the link is not in RUN. ENETRESET: it was reset meanwhile. EAGAIN: the control ring is full.
+ * Sends a PING on the control ring, when it has room, and waits for its PONG: at most timeout_ms. ETIMEDOUT.
+ * ENOTCONN: the link is not in RUN. ENETRESET: it was reset meanwhile.
  * EHOSTUNREACH: no such partition, or this one.
  */
 #define IKC_IOCTL_PING _IOWR(IKC_IOCTL, 5, struct ikc_round_trip)

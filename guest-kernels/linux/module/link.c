@@ -52,7 +52,7 @@ static void link_went_down(struct link *link)
 			     link_reset_reason(link));
 	kfree(link->held);
 	link->held = NULL;
-	link->sender_waits = false;
+	memset(link->waits, 0, sizeof(link->waits));
 	link_fail_pings(link);
 	endpoints_tell_reset(link->endpoints, link->ikc.peer_id);
 	wake_up_interruptible_all(&link->writable);

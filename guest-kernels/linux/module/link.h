@@ -21,13 +21,13 @@ struct link {
 	const struct region *region;
 	struct endpoints *endpoints;
 	struct link_works *works;
-	wait_queue_head_t writable; /* also: the link came up, or went down */
+	wait_queue_head_t writable; /* room in either ring; the link came up, or went down */
 
 	struct mutex lock; /* of all below */
 	struct ikc_link ikc;
 	char name[IKC_NAME_SIZE];
 	bool stopped;		 /* for good: the driver goes away */
-	bool sender_waits;	 /* as told to the peer */
+	bool waits[IKC_RINGS];	 /* for room: as told to the peer */
 	struct parcel *held;	 /* taken from the ring; its endpoint has no room */
 	struct list_head pings;	 /* that wait for their answer */
 	u64 next_ping;
@@ -72,7 +72,7 @@ int link_send(struct link *link, const struct ikc_message *message, const void *
 /* Is a message of any size sure to find room? If not, `writable` is woken when to look again. */
 bool link_has_room(struct link *link);
 
-/* PING and PONG. 0 or the errors of IKC_IOCTL_PING. */
+/* PING and PONG; sleeps. 0 or the errors of IKC_IOCTL_PING. */
 int link_ping(struct link *link, u32 timeout_ms, u64 *round_trip_ns);
 
 #endif

@@ -2,6 +2,7 @@
 /* Control messages of a link: PING, PONG and REFUSED. */
 #include <linux/completion.h>
 #include <linux/ktime.h>
+#include <linux/sched/signal.h>
 
 #include "link_ring.h"
 
@@ -15,6 +16,7 @@ struct ping {
 	struct list_head list;
 	struct completion answered;
 	u64 cookie;
+	ktime_t sent;
 	ktime_t at;
 	int err;
 };
@@ -100,6 +102,8 @@ bool link_serve_control(struct link *link)
 	if (!link->stopped) {
 		link_settle(link);
 		if (link_runs(link))
+			link_wake_waiting(link, IKC_RING_CONTROL);
+		if (link_runs(link))
 			more = link_drain(link, IKC_RING_CONTROL, LINK_CONTROL_MAX, link_control_one);
 	}
 	mutex_unlock(&link->lock);
@@ -119,48 +123,74 @@ void link_fail_pings(struct link *link)
 	}
 }
 
+static bool link_has_room_for_ping(struct link *link)
+{
+	int room = ikc_sender_room(&link->ikc.senders[IKC_RING_CONTROL]);
+
+	return room < 0 || room > LINK_CONTROL_RESERVE; /* below 0: the fault is found on sending */
+}
+
 static int link_send_ping(struct link *link, struct ping *ping)
 {
 	struct ikc_message message = { .length = sizeof(ping->cookie), .to_port = IKC_CONTROL_PING };
-	int room;
 	int err;
 
 	if (!link_runs(link))
 		return -ENOTCONN;
-	room = ikc_sender_room(&link->ikc.senders[IKC_RING_CONTROL]);
-	if (room >= 0 && room <= LINK_CONTROL_RESERVE)
-		return -EAGAIN;
+	if (!link_has_room_for_ping(link)) {
+		link_wait_for_room(link, IKC_RING_CONTROL);
+		if (!link_has_room_for_ping(link))
+			return -EAGAIN;
+	}
 	ping->cookie = link->next_ping++;
+	ping->sent = ktime_get();
 	err = link_publish(link, IKC_RING_CONTROL, &message, &ping->cookie);
 	if (!err)
 		list_add_tail(&ping->list, &link->pings);
 	return err;
 }
 
+/* Sends, and waits for room until *left, in jiffies, is used up. */
+static int link_send_ping_waiting(struct link *link, struct ping *ping, long *left)
+{
+	DEFINE_WAIT_FUNC(entry, woken_wake_function);
+	int err;
+
+	add_wait_queue(&link->writable, &entry);
+	for (;;) {
+		mutex_lock(&link->lock);
+		err = link_send_ping(link, ping);
+		mutex_unlock(&link->lock);
+		if (err != -EAGAIN)
+			break;
+		err = signal_pending(current) ? -EINTR : -ETIMEDOUT;
+		if (err == -EINTR || !*left)
+			break;
+		*left = wait_woken(&entry, TASK_INTERRUPTIBLE, *left);
+	}
+	remove_wait_queue(&link->writable, &entry);
+	return err;
+}
+
 int link_ping(struct link *link, u32 timeout_ms, u64 *round_trip_ns)
 {
 	struct ping ping = { .err = 0 };
-	ktime_t begin;
-	long left;
+	long left = msecs_to_jiffies(timeout_ms);
 	int err;
 
 	init_completion(&ping.answered);
 	INIT_LIST_HEAD(&ping.list);
-	mutex_lock(&link->lock);
-	begin = ktime_get();
-	err = link_send_ping(link, &ping);
-	mutex_unlock(&link->lock);
+	err = link_send_ping_waiting(link, &ping, &left);
 	if (err)
 		return err;
-
-	left = wait_for_completion_interruptible_timeout(&ping.answered, msecs_to_jiffies(timeout_ms));
+	left = wait_for_completion_interruptible_timeout(&ping.answered, left);
 	mutex_lock(&link->lock);
 	list_del(&ping.list);
 	mutex_unlock(&link->lock);
 	if (ping.err)
 		return ping.err;
 	if (completion_done(&ping.answered) || left > 0) {
-		*round_trip_ns = ktime_to_ns(ktime_sub(ping.at, begin));
+		*round_trip_ns = ktime_to_ns(ktime_sub(ping.at, ping.sent));
 		return 0;
 	}
 	return left < 0 ? -EINTR : -ETIMEDOUT;

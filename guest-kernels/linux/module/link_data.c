@@ -9,12 +9,6 @@
 
 /* ---- out ---- */
 
-static void link_wait_for_room(struct link *link)
-{
-	link->sender_waits = true;
-	ikc_sender_wait(&link->ikc.senders[IKC_RING_DATA], true);
-}
-
 static int link_send_locked(struct link *link, const struct ikc_message *message, const void *payload)
 {
 	int err;
@@ -25,7 +19,7 @@ static int link_send_locked(struct link *link, const struct ikc_message *message
 	if (err != -EAGAIN)
 		return err;
 	/* What was taken before the flag was up rings nobody: look again. */
-	link_wait_for_room(link);
+	link_wait_for_room(link, IKC_RING_DATA);
 	err = link_publish(link, IKC_RING_DATA, message, payload);
 	if (err == -EAGAIN)
 		link_count(&link->ikc.own->counters.full, 1);
@@ -51,7 +45,7 @@ static bool link_has_room_locked(struct link *link)
 		return false;
 	if (ikc_sender_room(sender) >= needed)
 		return true;
-	link_wait_for_room(link);
+	link_wait_for_room(link, IKC_RING_DATA);
 	return ikc_sender_room(sender) >= needed;
 }
 
@@ -63,17 +57,6 @@ bool link_has_room(struct link *link)
 	room = link_has_room_locked(link);
 	mutex_unlock(&link->lock);
 	return room;
-}
-
-static void link_wake_senders(struct link *link)
-{
-	struct ikc_sender *sender = &link->ikc.senders[IKC_RING_DATA];
-
-	if (!link->sender_waits || ikc_sender_room(sender) == 0)
-		return;
-	link->sender_waits = false;
-	ikc_sender_wait(sender, false);
-	wake_up_interruptible_all(&link->writable);
 }
 
 /* ---- in ---- */
@@ -117,7 +100,7 @@ bool link_serve_data(struct link *link)
 
 	mutex_lock(&link->lock);
 	if (link_runs(link)) {
-		link_wake_senders(link);
+		link_wake_waiting(link, IKC_RING_DATA);
 		if (!link->held || link_hand_over(link))
 			more = link_drain(link, IKC_RING_DATA, LINK_DATA_MAX, link_data_one);
 	}

@@ -34,6 +34,23 @@ int link_publish(struct link *link, enum ikc_ring_kind kind, const struct ikc_me
 	return 0;
 }
 
+void link_wait_for_room(struct link *link, enum ikc_ring_kind kind)
+{
+	link->waits[kind] = true;
+	ikc_sender_wait(&link->ikc.senders[kind], true);
+}
+
+void link_wake_waiting(struct link *link, enum ikc_ring_kind kind)
+{
+	struct ikc_sender *sender = &link->ikc.senders[kind];
+
+	if (!link->waits[kind] || ikc_sender_room(sender) == 0)
+		return;
+	link->waits[kind] = false;
+	ikc_sender_wait(sender, false);
+	wake_up_interruptible_all(&link->writable);
+}
+
 /* One message into link->buffer. Returns false if there is none, or the link is reset because of it. */
 static bool link_receive(struct link *link, enum ikc_ring_kind kind, struct ikc_message *message)
 {

@@ -40,6 +40,12 @@ void link_refuse(struct link *link, const struct parcel *parcel);
 int link_publish(struct link *link, enum ikc_ring_kind kind, const struct ikc_message *message,
 		 const void *payload);
 
+/* Asks the peer to ring when it has taken something; then look again before sleeping. */
+void link_wait_for_room(struct link *link, enum ikc_ring_kind kind);
+
+/* Wakes those who wait for room, if there is some. */
+void link_wake_waiting(struct link *link, enum ikc_ring_kind kind);
+
 /*
  * Gives up to `most` messages to `take`, in link->buffer, until it returns false. The flag that asks for
  * doorbells is down meanwhile, and up again before the last look; after a false it stays down. Returns
