@@ -18,7 +18,7 @@ from orchestrator.errors import EnclaveError, HangError, UsageError
 from orchestrator.events import Events
 from orchestrator.fabric import Fabric
 from orchestrator.machine import Launch, Machine, MonitorLost, start_machine
-from orchestrator.partition import Partition, State
+from orchestrator.partition import Partition, Reset, State
 
 CONTROL_VECTOR = 0  # enum ikc_vector: IKC_VECTOR_CONTROL
 REAP_S = 1.0  # from the end of a monitor to the end of its QEMU
@@ -104,10 +104,9 @@ class Keeper:
                     self.launched.set_result(None)
                 self.partition.end(await self._watch(machine, serial))
 
-    def _begin(self) -> None:
-        """A life begins, of a new QEMU or in the one that there is."""
-        region = self._fabric.region
-        self.partition.begin(region.begin_life(self.partition.index), time.monotonic())
+    def _begin(self, by_reset: bool = False) -> None:
+        incarnation = self._fabric.region.begin_life(self.partition.index)
+        self.partition.begin(incarnation, time.monotonic(), by_reset)
         self._fabric.ring_partitions(CONTROL_VECTOR)
         self._tell()
 
@@ -125,8 +124,10 @@ class Keeper:
         async for event in machine.events():
             self._events.record(self.partition.name, event["event"], data=event.get("data", {}))
             self.look()
-            if self.partition.hear(event, self.console.last_line):
-                self._begin()
+            reset = self.partition.hear(event, self.console.last_line)
+            if reset is Reset.NEW_LIFE:
+                self._begin(by_reset=True)
+            if reset is not Reset.NO:
                 with suppress(MonitorLost):
                     await machine.reset(self._deadlines.monitor_s)
             self._tell()

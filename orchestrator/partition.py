@@ -25,6 +25,14 @@ class State(enum.StrEnum):
     EXITED = "EXITED"
 
 
+class Reset(enum.Enum):
+    """What is to be done about a guest that was reset, and stands still now."""
+
+    NO = "leave it"
+    NEW_LIFE = "start it: it announced a restart"
+    SAME_LIFE = "start it: its firmware is not done"
+
+
 @dataclass(slots=True)
 class Partition:
     """`kernel` is linux, lwk or custom; `ready_s` is the time from the beginning of this life to READY;
@@ -41,23 +49,28 @@ class Partition:
     speaks_ikc: bool = False
     _paused: bool = False
     _restarting: bool = False
+    _firmware_may_reset: bool = False
 
     @property
     def alive(self) -> bool:
         """Whether a kernel may be running in it: what its peers are told in the region."""
         return self.state in ALIVE
 
-    def begin(self, incarnation: int, now: float) -> None:
+    def begin(self, incarnation: int, now: float, by_reset: bool = False) -> None:
+        """A life begins: in a new QEMU, or by a reset of the one that there is."""
+        self._firmware_may_reset = by_reset
         self.incarnation = incarnation
         self.began = now
         self.ready_s = None
-        self.speaks_ikc = self._paused = self._restarting = False
+        self.speaks_ikc = self._restarting = False
+        self._paused = by_reset  # until it is resumed
         self._enter(State.BOOTING, "")
 
     def say(self, status: Status, now: float) -> None:
         """What its status page says now; a page of an earlier life says nothing."""
         if not self.alive or status.incarnation != self.incarnation or status.state == "NONE":
             return
+        self._firmware_may_reset = False
         self._restarting = status.state == "RESTARTING"
         if status.state == "PANICKED":
             self.panic(status.panic_text)
@@ -75,23 +88,32 @@ class Partition:
             lines = text.strip().splitlines() or ["it did not say why"]
             self._enter(State.PANICKED, f"guest panicked: {lines[0].removeprefix('panic: ')}")
 
-    def hear(self, event: dict[str, Any], last_line: str) -> bool:
-        """A QMP event, and what its console said last. Returns whether to reset the guest, as it asked."""
-        if event["event"] in ("STOP", "RESUME"):
-            self._paused = event["event"] == "STOP"
-            return False
+    def hear(self, event: dict[str, Any], last_line: str) -> Reset:
+        """A QMP event, and what its console said last. Returns what to do about the guest."""
         data = event.get("data", {})
         cause = data.get("reason")
-        if event["event"] == "GUEST_PANICKED" or cause == "guest-panic":
+        if event["event"] in ("STOP", "RESUME"):
+            self._paused = event["event"] == "STOP"
+        elif event["event"] == "GUEST_PANICKED" or cause == "guest-panic":
             if self.state is not State.PANICKED:
                 self.panic(last_line)
         elif cause == "guest-shutdown":
             self.end("powered off")
-        elif cause == "guest-reset":
-            if self._restarting and self.alive:
-                return True
-            self.end(_with_last_line("triple fault or reset nobody asked for", last_line))
-        return False
+        elif cause == "guest-reset" and self.alive and not self._paused:
+            return self._hear_reset(last_line)
+        return Reset.NO
+
+    def _hear_reset(self, last_line: str) -> Reset:
+        # A kernel or firmware may try several ways to reset before QEMU has stopped it.
+        self._paused = True
+        if self._restarting:
+            return Reset.NEW_LIFE
+        if self._firmware_may_reset:
+            # At a reset, SeaBIOS (src/resume.c) puts its own image in order and resets once more.
+            self._firmware_may_reset = False
+            return Reset.SAME_LIFE
+        self.end(_with_last_line("triple fault or reset nobody asked for", last_line))
+        return Reset.NO
 
     def late(self, deadline_s: float, last_line: str) -> None:
         if self.state is State.BOOTING:

@@ -92,6 +92,7 @@ class Monitor:
         if command == "x-do":
             return self.do(**arguments)
         if command == "cont" and self.guest:
+            self.event("RESUME")
             self.guest.boot()
         return None if command == "quit" else {}
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from orchestrator.ikc import Status
-from orchestrator.partition import Partition, State
+from orchestrator.partition import Partition, Reset, State
 
 
 def status(state: str, incarnation: int = 1, panic_text: str = "") -> Status:
@@ -66,28 +66,58 @@ def test_panic_without_a_word(booting: Partition) -> None:
 
 
 def test_power_off(ready: Partition) -> None:
-    assert not ready.hear(shutdown("guest-shutdown"), "")
+    assert ready.hear(shutdown("guest-shutdown"), "") is Reset.NO
     assert (ready.state, ready.reason) == (State.EXITED, "powered off")
 
 
 def test_reset_as_announced_is_granted(ready: Partition) -> None:
     ready.say(status("RESTARTING"), now=101)
-    assert ready.hear(shutdown("guest-reset"), "")
+    assert ready.hear(shutdown("guest-reset"), "") is Reset.NEW_LIFE
     assert ready.alive
 
 
 def test_reset_unannounced_is_the_end(ready: Partition) -> None:
-    assert not ready.hear(shutdown("guest-reset"), "trap 8")
+    assert ready.hear(shutdown("guest-reset"), "trap 8") is Reset.NO
     assert ready.state is State.EXITED
     assert ready.reason == "triple fault or reset nobody asked for; last console line: trap 8"
 
 
-def test_announcement_is_good_for_one_life(ready: Partition) -> None:
+@pytest.fixture
+def restarted(ready: Partition) -> Partition:
+    """In its second life, which began by a reset and runs."""
     ready.say(status("RESTARTING"), now=101)
     ready.hear(shutdown("guest-reset"), "")
-    ready.begin(2, now=102)
-    assert not ready.hear(shutdown("guest-reset"), "")
-    assert ready.state is State.EXITED
+    ready.begin(2, now=102, by_reset=True)
+    ready.hear({"event": "RESUME"}, "")
+    return ready
+
+
+def test_announcement_is_good_for_one_life(restarted: Partition) -> None:
+    restarted.say(status("BOOTING", incarnation=2), now=102.1)
+    assert restarted.hear(shutdown("guest-reset"), "") is Reset.NO
+    assert restarted.state is State.EXITED
+
+
+def test_firmware_may_reset_once_more_before_the_kernel_speaks(restarted: Partition) -> None:
+    assert restarted.hear(shutdown("guest-reset"), "") is Reset.SAME_LIFE
+    assert restarted.alive
+    restarted.hear({"event": "RESUME"}, "")
+    assert restarted.hear(shutdown("guest-reset"), "") is Reset.NO
+    assert restarted.state is State.EXITED
+
+
+def test_firmware_of_a_new_qemu_may_not(booting: Partition) -> None:
+    assert booting.hear(shutdown("guest-reset"), "") is Reset.NO
+    assert booting.state is State.EXITED
+
+
+def test_a_reset_tried_twice_counts_once(ready: Partition) -> None:
+    ready.say(status("RESTARTING"), now=101)
+    assert ready.hear(shutdown("guest-reset"), "") is Reset.NEW_LIFE
+    ready.begin(2, now=102, by_reset=True)
+    ready.hear({"event": "STOP"}, "")
+    assert ready.hear(shutdown("guest-reset"), "") is Reset.NO
+    assert ready.state is State.BOOTING
 
 
 def test_late_and_then_ready_after_all(booting: Partition) -> None:
