@@ -58,6 +58,9 @@ packages-run:
 packages-test:
 	@images/install-packages $(TEST_PACKAGES)
 
+# editable_mode=compat: a plain path, where the default would be a module that every start of Python imports (30 ms).
+PIP_INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt --config-settings editable_mode=compat
+
 $(VENV)/.created: | packages-run
 	@echo 'setup: python environment in $(VENV)'
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
@@ -66,15 +69,15 @@ $(VENV)/.created: | packages-run
 
 $(VENV)/.run: pyproject.toml constraints.txt | $(VENV)/.created
 	@echo 'setup: python packages'
-	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@$(PIP_INSTALL) -e .
 	@touch $@
 
 $(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/.created
 	@echo 'setup: python packages for the tests'
-	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	@$(PIP_INSTALL) -e '.[test]'
 	@touch $@ $(VENV)/.run
 
 $(VENV)/.docs: pyproject.toml constraints.txt | $(VENV)/.created
 	@echo 'setup: python packages for the documentation'
-	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	@$(PIP_INSTALL) -e '.[docs]'
 	@touch $@
