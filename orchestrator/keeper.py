@@ -270,11 +270,9 @@ class Keeper:
                 await self.command("SHUTDOWN")
                 life = partition.incarnation
                 await self._events.until(lambda: self._over(life), self._deadlines.shutdown_s)
-        orderly = partition.state is State.EXITED
+        partition.end("power cut")
         how = await machine.end(self._deadlines.monitor_s)
-        if orderly:
-            return partition.reason
-        return {"quit": "power cut", "killed": "QEMU killed: it did not quit", "gone": partition.reason}[how]
+        return "QEMU killed: it did not quit" if how == "killed" else partition.reason
 
 
 def _pair(ours: ExitStack, theirs: ExitStack) -> tuple[socket.socket, socket.socket]:

@@ -131,6 +131,8 @@ class Partition:
 
     def end(self, reason: str) -> None:
         """Its machine does not run it any more. The first reason is the true one."""
+        if self.state is State.PANICKED:
+            reason = f"{self.reason}; then {reason}"
         if self.state is not State.EXITED:
             self._enter(State.EXITED, reason)
 

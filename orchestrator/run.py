@@ -4,7 +4,7 @@
     <runtime>/<name>/
         lock                     held while the enclave runs; the kernel lets go of it when the holders die
         plan.json                the resolved plan
-        command-<partition>.txt  QEMU's command line, to be copied into a shell
+        command-<partition>.txt  QEMU's command line as it was started, with the descriptors that it inherited
         console-<partition>.log  serial console, every line stamped with seconds since `up`
         kernel-<partition>.log   kernel log out of shared memory, saved when the enclave ended
         qemu-<partition>.stderr  what QEMU itself complained of

@@ -184,8 +184,8 @@ async def _supervise(start: _Start) -> None:
     """Runs the enclave to its end, and tells the caller how its start went."""
     run = start.run
     try:
-        run.plan.write_text(json.dumps(asdict(start.plan), default=str, indent=2) + "\n")
         async with boot(run, start.plan, start.options, start.time) as enclave:
+            run.plan.write_text(json.dumps(asdict(start.plan), default=str, indent=2) + "\n")
             ending = _Ending(enclave)
             await _serve(start, ending)
             _write_final(run, describe(enclave), ending.reason)

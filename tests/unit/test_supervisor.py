@@ -238,6 +238,9 @@ def test_kernel_that_hangs_and_comes_back(computer: Computer, impatient: None) -
     eventually(lambda: state(client, "lwk0")[0] == "HUNG")
     client.restart("lwk0")
     assert state(client, "lwk0") == ("READY", "")
+    type_in(client, "lwk0", "hang")
+    eventually(lambda: state(client, "lwk0")[0] == "HUNG")
+    assert client.down()["partitions"]["lwk0"] == "power cut"
 
 
 def test_unknown_names_are_told_with_the_known_ones(computer: Computer) -> None:
