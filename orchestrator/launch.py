@@ -41,10 +41,15 @@ def launch(plan: Plan, run: RunFolder, asked: str, teller: Teller) -> dict[str, 
     client = start(run, plan, LaunchOptions(verdict.accelerator, layout, image, LWK))
     try:
         return client.wait(teller.event)
-    except BaseException:
+    except BaseException as error:
         # Also when interrupted: the reason to stop counts, not how well that goes.
         with suppress(EnclaveError):
             client.down()
+        if isinstance(error, EnclaveError):
+            # Its own hint is for an enclave that still runs.
+            raise type(error)(
+                error.message, f"everything was taken down; the logs are in {run.path}"
+            ) from error
         raise
 
 

@@ -5,12 +5,14 @@ import json
 import subprocess
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pexpect
 import pytest
 
 from orchestrator.pytest_plugin import Enclave
-from tests.e2e.conftest import ROOT, CommandLine
+from orchestrator.run import RunFolder
+from tests.e2e.conftest import ROOT, CommandLine, leftovers
 
 ANSWERED_WITHIN_S = 0.3
 EVERY_BYTE = bytes(range(256)) * 512
@@ -43,6 +45,21 @@ def test_up_tells_each_step_shows_the_result_and_again_changes_nothing(command: 
     after = json.loads(again.stdout)
     assert before["run_id"] == after["run_id"]
     assert [each["pid"] for each in before["partitions"]] == [each["pid"] for each in after["partitions"]]
+
+
+def test_up_with_a_kernel_that_fails_says_which_and_takes_everything_down(
+    command: CommandLine, tmp_path: Path
+) -> None:
+    solo = (ROOT / "specs" / "solo.yaml").read_text()
+    spec = tmp_path / "failing.yaml"
+    spec.write_text(solo.replace("{0: 128M}}", "{0: 128M}, cmdline: selftest=no-such-test}"))
+    done = command("up", spec)
+    assert done.returncode == 4
+    assert "enclave: lwk0: QEMU exited with status 35" in done.stderr.decode()
+    run = RunFolder("solo", command.runtime)
+    assert f"the logs are in {run.path}" in done.stderr.decode()
+    assert leftovers(run) == []
+    assert "no-such-test: FAIL: no such test" in run.console_log("lwk0").read_text()
 
 
 def test_status_answers_at_once(duo: Enclave, duo_command: CommandLine) -> None:
