@@ -18,6 +18,7 @@ from tests.bench.figure import Figure
 ROOT = Path(__file__).parents[2]
 BUILD = ROOT / "build"
 LWK = BUILD / "lwk" / "lwk.elf"
+PROGRAM = Path(sys.executable).parent / "enclave"
 LWK_CPUS = 4
 
 ONE_LWK = f"""\
@@ -34,8 +35,7 @@ partitions:
 
 def enclave(*arguments: str) -> str:
     """Runs the command as a person would; raises CalledProcessError with what it said."""
-    program = Path(sys.executable).parent / "enclave"
-    result = subprocess.run([str(program), *arguments], check=True, stdout=subprocess.PIPE, text=True)
+    result = subprocess.run([str(PROGRAM), *arguments], check=True, stdout=subprocess.PIPE, text=True)
     return result.stdout
 
 
@@ -73,6 +73,20 @@ def up_and_answered(spec: Path, name: str) -> float:
         return time.monotonic() - begun
 
 
+def seconds_of(*command: str) -> float:
+    begun = time.monotonic()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return time.monotonic() - begun
+
+
+def status_figure(runs: int, name: str) -> Figure:
+    answered, python = [], []
+    for _ in range(3 * runs):
+        answered.append(seconds_of(str(PROGRAM), "status", "-e", name))
+        python.append(seconds_of(sys.executable, "-c", "pass"))
+    return Figure("`enclave status`, whole process", "s", answered, "Python doing nothing", python)
+
+
 def host_files(name: str) -> tuple[Path, Path, str]:
     """Kernel, initramfs and accelerator that a running enclave's host was started with."""
     found = status(name)
@@ -90,6 +104,7 @@ def figures(runs: int) -> Sequence[Figure]:
         supervisor = resident_mib(status("bench-duo")["supervisor_pid"])
         lwk_qemu = resident_mib(partition("bench-duo", "lwk0")["pid"])
         host_qemu = resident_mib(partition("bench-duo", "host")["pid"])
+        status_answer = status_figure(runs, "bench-duo")
     append = " ".join(("quiet", *ACCELERATIONS[accelerator].linux_words))
 
     ready, to_init = [], []
@@ -102,6 +117,7 @@ def figures(runs: int) -> Sequence[Figure]:
     return [
         Figure("duo: up to all READY and SSH answered", "s", ready, "bare Linux to init", to_init, 1.5),
         *lwk_figures(runs, accelerator),
+        status_answer,
         Figure("memory of the supervisor", "MiB", [supervisor]),
         Figure("memory of an LWK's QEMU, beyond its RAM", "MiB", [lwk_qemu]),
         Figure("memory of the host's QEMU, with its RAM", "MiB", [host_qemu]),
