@@ -9,7 +9,7 @@ BUILD := build
 
 # Debian packages that running, building and testing need (docs/index.md, "What it needs").
 RUN_PACKAGES := qemu-system-x86 python3-venv gcc libc6-dev binutils make cpio lz4 libelf1 ca-certificates
-TEST_PACKAGES := $(RUN_PACKAGES) clang libclang-rt-14-dev sparse
+TEST_PACKAGES := $(RUN_PACKAGES) clang libclang-rt-14-dev openssh-client sparse
 
 .DEFAULT_GOAL := help
 .PHONY: help boot-enclave down test soak bench docs clean setup setup-test
@@ -58,8 +58,7 @@ packages-run:
 packages-test:
 	@images/install-packages $(TEST_PACKAGES)
 
-# editable_mode=compat: a plain path, where the default would be a module that every start of Python imports (30 ms).
-PIP_INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt --config-settings editable_mode=compat
+PIP_INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
 $(VENV)/.created: | packages-run
 	@echo 'setup: python environment in $(VENV)'
