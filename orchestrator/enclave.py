@@ -30,12 +30,13 @@ from orchestrator.run import RunFolder
 @dataclass(frozen=True, slots=True)
 class LaunchOptions:
     """What a plan leaves open. `accelerator` is "kvm" or "tcg"; `host_image` is what each Linux partition
-    boots, `lwk` what each LWK does."""
+    boots, `lwk` what each LWK does; `tsc_khz` is the frequency of the guests' TSC, 0 if not known."""
 
     accelerator: str
     layout: Layout
     host_image: HostImage
     lwk: Path
+    tsc_khz: int = 0
 
 
 class Enclave:
@@ -94,7 +95,7 @@ class Enclave:
         kernel, initrd = self._kernel(partition)
         people = self.run.qmp_socket(partition.name)
         wiring = Wiring.live(qmp, serial, fabric, people, memory, windows, kernel, initrd)
-        command = qemu_command(self.plan, partition, wiring, self.options.accelerator)
+        command = qemu_command(self.plan, partition, wiring, self.options.accelerator, self.options.tsc_khz)
         self.run.command(partition.name).write_text(shlex.join(command) + "\n")
         descriptors = (qmp, serial, fabric, *memory, *windows)
         return Launch(partition.name, command, descriptors, self.run.qemu_stderr(partition.name))

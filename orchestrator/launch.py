@@ -6,6 +6,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Protocol
 
+from orchestrator import tsc
 from orchestrator.accelerator import choose_accelerator
 from orchestrator.enclave import LaunchOptions, require_room
 from orchestrator.errors import EnclaveError
@@ -38,7 +39,8 @@ def launch(plan: Plan, run: RunFolder, asked: str, teller: Teller) -> dict[str, 
     image = _ensure_image(plan, partial(teller.step, "image"))
     verdict = choose_accelerator(asked, qemu)
     teller.step("accel", f"{verdict.accelerator} ({verdict.reason})")
-    client = start(run, plan, LaunchOptions(verdict.accelerator, layout, image, LWK))
+    tsc_khz = tsc.frequency_khz() if verdict.accelerator == "tcg" else 0
+    client = start(run, plan, LaunchOptions(verdict.accelerator, layout, image, LWK, tsc_khz))
     try:
         return client.wait(teller.event)
     except BaseException as error:

@@ -60,6 +60,15 @@ def test_duo_word_for_word(index: int, accelerator: str) -> None:
     assert text == golden.read_text()
 
 
+def test_linux_is_told_the_frequency_of_its_clock_where_it_is_known() -> None:
+    plan = plan_of("duo")
+    host = plan.partitions[0]
+    wiring = Wiring.by_hand(plan, host, Path("/run/enclave/duo"), Path("/build/kernel"), "/build/initramfs")
+    told = qemu_command(plan, host, wiring, "tcg", tsc_khz=2_445_435)
+    assert "tsc_early_khz=2445435" in values(told, "-append")[0].split()
+    assert "tsc_early_khz" not in values(qemu_command(plan, host, wiring, "tcg"), "-append")[0]
+
+
 def test_live_wiring_names_descriptors() -> None:
     plan = plan_of("duo")
     host, _, lwk1 = plan.partitions
