@@ -18,8 +18,8 @@ from orchestrator.qemu import find_qemu, inspect_qemu
 from orchestrator.quantities import MIB
 from orchestrator.run import RunFolder
 
-BUILD_TOOLS = ("gcc", "ld", "nm", "make", "apt-get", "dpkg-deb")
-TOOL_PACKAGES = "sudo apt-get install gcc libc6-dev binutils make"
+TOOLS = ("gcc", "ld", "nm", "make", "lz4", "setpriv", "apt-get", "dpkg-deb")
+TOOL_PACKAGES = "sudo apt-get install gcc libc6-dev binutils make lz4 util-linux"
 MEMORY_WANTED = 1536 * MIB  # specs/duo.yaml, and what its QEMUs take beside
 FILES_WANTED = 1024
 SHMEM_HUGEPAGES = Path("/sys/kernel/mm/transparent_hugepage/shmem_enabled")
@@ -48,7 +48,7 @@ def examine() -> Iterator[Finding]:
         "hugepages": _hugepages,
         "open files": _files,
         "run folder": _run_folder,
-        "build tools": _tools,
+        "tools": _tools,
     }
     for subject, check in checks.items():
         try:
@@ -130,8 +130,8 @@ def _run_folder() -> Iterator[Finding]:
 
 
 def _tools() -> Iterator[Finding]:
-    missing = [tool for tool in BUILD_TOOLS if shutil.which(tool) is None]
+    missing = [tool for tool in TOOLS if shutil.which(tool) is None]
     if missing:
-        yield Finding("build tools", Level.FAULT, f"missing: {', '.join(missing)}", TOOL_PACKAGES)
+        yield Finding("tools", Level.FAULT, f"missing: {', '.join(missing)}", TOOL_PACKAGES)
     else:
-        yield Finding("build tools", Level.OK, ", ".join(BUILD_TOOLS))
+        yield Finding("tools", Level.OK, ", ".join(TOOLS))

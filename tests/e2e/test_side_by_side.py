@@ -2,8 +2,12 @@
 """Several enclaves at once, by the same user and even of the same spec, collide in nothing."""
 
 import json
-import subprocess
+from dataclasses import replace
+from pathlib import Path
 
+import pytest
+
+from orchestrator import ssh
 from orchestrator.pytest_plugin import Enclave, EnclaveFactory
 from orchestrator.run import RunFolder
 from tests.e2e.conftest import ROOT, CommandLine
@@ -21,16 +25,9 @@ def test_two_enclaves_of_one_spec_started_at_once(command: CommandLine) -> None:
     for name in ("one", "two"):
         text = command("exec", "-e", name, "host", "--", "ikcctl", "stream", "lwk0", "--to", "--count", "500")
         assert b"all in order" in text.stdout, text.stderr
-    strange = ["ssh", "-i", one["ssh"]["key"], "-p", str(two["ssh"]["port"]), "-o", "BatchMode=yes"]
-    strange += [
-        "-o",
-        "StrictHostKeyChecking=no",
-        "-o",
-        "UserKnownHostsFile=/dev/null",
-        "root@127.0.0.1",
-        "true",
-    ]
-    assert subprocess.run(strange, capture_output=True, timeout=60, check=False).returncode != 0
+    stranger = replace(ssh.Endpoint.of_status(two), key=Path(one["ssh"]["key"]))
+    with pytest.raises(ssh.SshError, match="Authentication failed"):
+        ssh.connect(stranger)
 
     # The end of one is nothing to the other.
     assert command("status").returncode == 2

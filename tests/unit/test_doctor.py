@@ -72,8 +72,8 @@ def test_missing_qemu_is_a_fault_and_the_rest_is_examined(
     found = findings()
     assert found["qemu"].level is Level.FAULT
     assert "apt-get install" in found["qemu"].cure
-    assert found["build tools"].level is Level.FAULT
-    assert "gcc" in found["build tools"].found
+    assert found["tools"].level is Level.FAULT
+    assert "gcc" in found["tools"].found
     assert "memory" in found
 
 
