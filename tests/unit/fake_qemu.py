@@ -137,6 +137,10 @@ class Guest:
         status.store("answered", mailbox.load("sequence"))
         status.store("incarnation", mailbox.load("incarnation"))
         self.say("BOOTING")
+        for peer in range(self.region.header().load("partition_count")):
+            half = self.region.half(self.id, peer)
+            half.store("lives", status.load("incarnation") << 48)
+            half.store("state", self.region.layout.enums["ikc_link_state"]["IKC_LINK_RUN"])
         self.serial.sendall(b"fake kernel\r\nboots")
         if self.mood != "late":
             self.log("ready\n")

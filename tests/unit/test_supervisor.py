@@ -168,6 +168,8 @@ def test_killed_qemu_is_told_at_once_and_restarts(computer: Computer) -> None:
     killed = ("EXITED", "QEMU was killed by signal 9 (SIGKILL)")
     eventually(lambda: state(client, "lwk0") == killed, deadline_s=2)
     assert partition(client, "lwk0")["pid"] is None
+    assert partition(client, "lwk0")["links"] == {"host": "DOWN", "lwk1": "DOWN"}
+    assert partition(client, "lwk1")["links"] == {"host": "RUN", "lwk0": "RUN"}
     assert state(client, "lwk1") == state(client, "host") == ("READY", "")
     assert fails_with(UsageError, client.command, "lwk0", "panic") == "lwk0 cannot be asked: it is EXITED"
     events: list[dict[str, object]] = []
