@@ -159,7 +159,8 @@ class EnclaveFactory:
         try:
             launch(plan, run, accelerator, _Silence())
         except Exception:
-            self.kept.add(run.path)
+            if run.path.exists():
+                self.kept.add(run.path)
             raise
         return Enclave(plan, run)
 

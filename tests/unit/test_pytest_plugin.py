@@ -109,6 +109,7 @@ def test_it(enclave):
     result = run_tests(pytester, code)
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*host: guest panicked*"])
+    result.stdout.no_fnmatch_line("*run folders*")
 
 
 def test_fixture_without_its_marker_says_what_is_missing(pytester: pytest.Pytester) -> None:
