@@ -14,7 +14,10 @@ from orchestrator.host_kernel import HostKernel
 
 Tree = dict[str, cpio.Entry]
 
-SOURCES = Path(__file__).resolve().parent.parent / "images"
+_ROOT = Path(__file__).resolve().parent.parent
+SOURCES = _ROOT / "images"
+# The one header that init shares with the kernel module.
+_UAPI = _ROOT / "guest-kernels" / "linux" / "include" / "ikc_uapi.h"
 _BOOT_MODULES = ("virtio_pci", "virtio_net")
 # At a panic it stops the machine: ikc.ko, which has the text of the panic to write, must have come before.
 _LAST_MODULES = ("pvpanic_pci",)
@@ -48,11 +51,12 @@ _FOLDERS = {
 
 def own_sources() -> Tree:
     """The files of this repository that an image is made of, by their path in `images`."""
-    return {
+    sources = {
         os.fspath(path.relative_to(SOURCES)): _normal(_entry(path))
         for folder in ("init", "rootfs")
         for path in _walk(SOURCES / folder)
     }
+    return sources | {f"init/{_UAPI.name}": _normal(_entry(_UAPI))}
 
 
 def of_programs(folder: Path) -> Tree:
@@ -139,7 +143,7 @@ def _compile_init() -> bytes:
     hint = "sudo apt-get install gcc libc6-dev"
     with tempfile.TemporaryDirectory() as scratch:
         program = Path(scratch) / "init"
-        command = ["gcc", *_INIT_FLAGS, "-o", os.fspath(program), *sources]
+        command = ["gcc", *_INIT_FLAGS, f"-I{_UAPI.parent}", "-o", os.fspath(program), *sources]
         try:
             done = subprocess.run(command, capture_output=True, text=True, check=False)
         except FileNotFoundError:

@@ -48,6 +48,8 @@ ACCELERATIONS: Mapping[str, Acceleration] = {
             # Calibration takes a second per CPU. This is right for a TSC of 2.5 GHz and a tick of 250 Hz; it
             # only scales short delays, so half or twice that does no harm.
             "lpj=10000000",
+            # Linux waits 10 ms before it starts each CPU of a family as old as the one it sees here.
+            "cpu_init_udelay=0",
             # All CPUs read the computer's one TSC. To check that, two spin at once: slow on few cores.
             "tsc=reliable",
             # It panics if it is not scheduled for a few ticks; under KVM Linux skips it by itself.

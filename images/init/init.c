@@ -14,7 +14,6 @@
 #include "init.h"
 
 #define CONSOLE "/dev/ttyS0"
-#define FABRIC_TOOL "/usr/sbin/ikcctl"
 #define PARTITION_KEY "enclave.partition"
 #define SSH_SERVER "/usr/sbin/dropbear"
 
@@ -44,20 +43,6 @@ static void wait_for_ssh(pid_t pid)
 
 	if (status)
 		report(SSH_SERVER " did not start (status %d): no SSH", status);
-}
-
-static void tell_ready(void)
-{
-	static const char *const argv[] = { FABRIC_TOOL, "ready", NULL };
-	int status;
-
-	if (access(FABRIC_TOOL, X_OK)) {
-		report_errno(FABRIC_TOOL);
-		return;
-	}
-	status = program_wait(program_start(argv), FABRIC_TOOL, START_TIMEOUT_S);
-	if (status)
-		report(FABRIC_TOOL " ready failed (status %d)", status);
 }
 
 /*
@@ -101,6 +86,6 @@ int main(void)
 	modules_load();
 	network_configure();
 	wait_for_ssh(ssh);
-	tell_ready();
+	fabric_tell_ready();
 	serve(&signals);
 }

@@ -37,6 +37,9 @@ void modules_load(void);
 /* network.c: lo, and eth0 as QEMU's user network expects it */
 void network_configure(void);
 
+/* fabric.c */
+void fabric_tell_ready(void);
+
 /* program.c: child processes */
 #define PROGRAM_FAILED (-1)
 /* Returns the pid of a child that runs argv[0], or PROGRAM_FAILED. */
