@@ -14,7 +14,7 @@ import re
 import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from orchestrator.errors import EnvironmentFault, UsageError
@@ -24,6 +24,10 @@ Progress = Callable[[str], None]
 _UPDATE_HINT = "get Debian's package lists with: sudo apt-get update"
 # What `apt-get --print-uris` prints: 'URI' file-name size hash
 _URI_LINE = re.compile(r"^'(?P<uri>[^']+)' (?P<archive>\S+_\S+\.deb) (?P<size>\d+)", re.MULTILINE)
+
+
+class AptFault(EnvironmentFault):
+    """apt or dpkg-deb failed; the message is what it said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,25 +60,37 @@ class Pool:
 def selected(
     pool: Pool, name: str, select: Callable[[], tuple[Package, ...]], progress: Progress
 ) -> tuple[Package, ...]:
-    """The packages that were selected under this name; if none were, `select` chooses, and that is kept."""
+    """The packages that were selected under this name, all in the pool.
+
+    If none were, `select` chooses. That is kept once they are here: a server forgets old versions.
+    """
     path = pool.root / "selections" / f"{name}.json"
     try:
         return tuple(Package(**item) for item in json.loads(path.read_text()))
     except FileNotFoundError:
         progress("choosing Debian packages")
         packages = select()
-        listed = [{"archive": package.archive, "size_bytes": package.size_bytes} for package in packages]
-        write_atomically(path, json.dumps(listed, indent=1).encode() + b"\n")
+        download(pool, packages, progress)
+        write_atomically(path, json.dumps([asdict(each) for each in packages], indent=1).encode() + b"\n")
         return packages
 
 
 def select_with_dependencies(pool: Pool, names: Sequence[str]) -> tuple[Package, ...]:
     """The packages `names` and all that they depend on (not: recommend), on a computer that has none.
 
-    Raises UsageError if a name is unknown, EnvironmentFault if apt or its lists are missing.
+    Raises UsageError if a name is unknown or they exclude each other, EnvironmentFault if apt or its lists
+    are missing.
     """
     _require_known(pool, names)
-    return _print_uris(pool, "--no-install-recommends", "install", *names)
+    try:
+        return _print_uris(pool, "--no-install-recommends", "install", *names)
+    except AptFault as fault:
+        if "broken packages" not in fault.message:
+            raise
+        raise UsageError(
+            f"these Debian packages cannot be together (host: packages): {', '.join(names)}",
+            f"apt explains it: apt-get --simulate install {' '.join(names)}",
+        ) from fault
 
 
 def select_exactly(pool: Pool, names: Sequence[str]) -> tuple[Package, ...]:
@@ -180,14 +196,17 @@ def _run(command: Sequence[str], cwd: Path | None = None) -> str:
         ) from None
     if done.returncode:
         errors = [line for line in done.stderr.splitlines() if line.startswith(("E:", "dpkg-deb:"))]
-        said = "\n".join(errors) or done.stderr.strip()
-        raise EnvironmentFault(f"{command[0]} failed with status {done.returncode}: {said}", _cure(said))
+        said = errors[0] if errors else done.stderr.strip()
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        raise AptFault(f"{command[0]} failed with status {done.returncode}: {said}{more}", _cure(said))
     return done.stdout
 
 
 def _cure(said: str) -> str:
     if "Failed to fetch" in said and "404" not in said:
         return "the package server must be reachable, the first time only: check the network"
+    if "was not found" in said:
+        return "the server has newer ones by now; to choose anew: make clean"
     if "Unable to locate" in said or "404" in said or "No packages found" in said:
         return _UPDATE_HINT
     return ""

@@ -43,9 +43,9 @@ def main(repository: Path, program: str, arguments: list[str]) -> None:
     words = [w for index, w in enumerate(arguments) if index not in settings and not w.startswith("-")]
     with (repository / "calls").open("a") as calls:
         print(program, *words, file=calls)
-    complaint = repository / "complaint"
-    if complaint.exists():
-        sys.exit(complaint.read_text())
+    for complaint in (repository / "complaint", repository / f"complaint{words[0]}"):
+        if complaint.exists():
+            sys.exit(complaint.read_text())
     names = [word.split("=")[0] for word in words[1:]]
     FakeApt(repository).run(words[0], names, "--print-uris" in arguments)
 

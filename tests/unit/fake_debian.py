@@ -28,9 +28,9 @@ class FakeDebian:
         log = self.repository / "calls"
         return log.read_text().splitlines() if log.exists() else []
 
-    def complain(self, text: str) -> None:
-        """From now on apt fails and says this."""
-        (self.repository / "complaint").write_text(text)
+    def complain(self, text: str, verb: str = "") -> None:
+        """From now on apt fails and says this: always, or when it is asked for `verb`."""
+        (self.repository / f"complaint{verb}").write_text(text)
 
     def write_programs(self) -> None:
         self.programs.mkdir()

@@ -57,6 +57,12 @@ def test_what_apt_would_take_for_something_else_is_an_unknown_package(
         debian.select_with_dependencies(pool, [name])
 
 
+def test_packages_that_exclude_each_other_are_named(fake: fake_debian.FakeDebian, pool: debian.Pool) -> None:
+    fake.complain("E: Unable to correct problems, you have held broken packages.\n", verb="install")
+    with pytest.raises(UsageError, match="dropbear-bin, libc6"):
+        debian.select_with_dependencies(pool, ["dropbear-bin", "libc6"])
+
+
 def test_no_network_is_an_environment_fault(fake: fake_debian.FakeDebian, pool: debian.Pool) -> None:
     selected = debian.select_with_dependencies(pool, ["libc6"])
     fake.complain("E: Failed to fetch http://nowhere/libc6.deb  Could not resolve 'nowhere'\n")
@@ -96,6 +102,15 @@ def test_a_selection_is_kept(fake: fake_debian.FakeDebian, pool: debian.Pool) ->
         debian.selected(pool, "some", lambda: debian.select_with_dependencies(pool, ["libc6"]), quiet)
         == first
     )
+
+
+def test_a_selection_that_could_not_be_fetched_is_not_kept(
+    fake: fake_debian.FakeDebian, pool: debian.Pool
+) -> None:
+    fake.complain("E: Failed to fetch http://nowhere/x.deb  Could not resolve 'nowhere'\n", verb="download")
+    with pytest.raises(EnvironmentFault):
+        debian.selected(pool, "some", lambda: debian.select_with_dependencies(pool, ["libc6"]), quiet)
+    assert not list(pool.root.glob("selections/*"))
 
 
 def test_what_was_downloaded_is_not_fetched_again(fake: fake_debian.FakeDebian, pool: debian.Pool) -> None:
