@@ -71,7 +71,7 @@ def of_programs(folder: Path) -> Tree:
 
 
 def of_files(files: Mapping[str, Path]) -> Tree:
-    """Files and folders of this computer, with their modes, at absolute paths of the guest.
+    """Files of this computer, with their modes, at absolute paths of the guest.
 
     Raises UsageError if a path in the guest is not absolute, or a file is missing or of another kind.
     """
@@ -82,9 +82,10 @@ def of_files(files: Mapping[str, Path]) -> Tree:
             raise UsageError(f"host: files: {inside!r} is no path in the guest", "write it as /path/to/file")
         if not os.access(outside, os.R_OK):
             raise UsageError(f"host: files: {inside}: {outside} does not exist or cannot be read")
-        tree[_merged(place.lstrip("/"))] = _entry(outside.resolve())
-        for path in _walk(outside):
-            tree[_merged(os.path.join(place, path.relative_to(outside)).lstrip("/"))] = _entry(path)
+        entry = _entry(outside.resolve())
+        if not stat.S_ISREG(entry.mode):
+            raise UsageError(f"host: files: {inside}: {outside} is no file", "name each file of a folder")
+        tree[_merged(place.lstrip("/"))] = entry
     return tree
 
 

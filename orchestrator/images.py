@@ -36,7 +36,7 @@ def ensure_host_image(
     """The image under `build`; made if its content has not been made before, else found in milliseconds.
 
     `packages` are Debian packages to add with their dependencies (their maintainer scripts are not run),
-    `files` maps absolute paths in the guest to files or folders of this computer, which keep their modes.
+    `files` maps absolute paths in the guest to files of this computer, which keep their modes.
     Raises UsageError for an unknown package or a file that cannot be added, EnvironmentFault if a download
     or a compiler is missing; nothing half-made is left.
     """

@@ -134,13 +134,13 @@ def test_busybox_does_not_stand_in_front_of_a_real_program(build: Build, tmp_pat
 
 
 def test_files_of_a_spec_keep_their_modes(build: Build, tmp_path: Path) -> None:
-    folder = tmp_path / "added"
-    folder.mkdir()
-    (folder / "run.sh").write_text("#!/bin/sh\n")
-    (folder / "run.sh").chmod(0o750)
-    image = build(files={"/opt/added": folder, "/bin/one.sh": folder / "run.sh"})
+    script = tmp_path / "run.sh"
+    script.write_text("#!/bin/sh\n")
+    script.chmod(0o750)
+    (tmp_path / "link").symlink_to(script)
+    image = build(files={"/opt/run": script, "/bin/one.sh": tmp_path / "link"})
     root = contents(image.initramfs, tmp_path / "root")
-    assert stat.S_IMODE((root / "opt/added/run.sh").stat().st_mode) == 0o750
+    assert stat.S_IMODE((root / "opt/run").stat().st_mode) == 0o750
     assert stat.S_IMODE((root / "usr/bin/one.sh").stat().st_mode) == 0o750
 
 
