@@ -2,6 +2,7 @@
 """Figures of booting: an enclave against its bare parts, and what it costs in memory."""
 
 import json
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -11,7 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from orchestrator.qemu_command import ACCELERATIONS
 from tests.bench import bare
 from tests.bench.figure import Figure
 
@@ -87,30 +87,31 @@ def status_figure(runs: int, name: str) -> Figure:
     return Figure("`enclave status`, whole process", "s", answered, "Python doing nothing", python)
 
 
-def host_files(name: str) -> tuple[Path, Path, str]:
-    """Kernel, initramfs and accelerator that a running enclave's host was started with."""
+def host_files(name: str) -> tuple[Path, Path, str, str]:
+    """Kernel, initramfs, the kernel's command line and accelerator of a running enclave's host."""
     found = status(name)
-    command = (Path(found["run_folder"]) / "command-host.txt").read_text().split()
-    kernel, initramfs = (Path(command[command.index(option) + 1]) for option in ("-kernel", "-initrd"))
+    command = shlex.split((Path(found["run_folder"]) / "command-host.txt").read_text())
+    kernel, initramfs, words = (
+        command[command.index(option) + 1] for option in ("-kernel", "-initrd", "-append")
+    )
     kept = Path(tempfile.mkdtemp(prefix="bench-")) / "initramfs"
-    kept.write_bytes(initramfs.read_bytes())
-    return kernel, kept, found["accelerator"]
+    kept.write_bytes(Path(initramfs).read_bytes())
+    return Path(kernel), kept, words, found["accelerator"]
 
 
 def figures(runs: int) -> Sequence[Figure]:
     duo = ROOT / "specs" / "duo.yaml"
     with running(duo, "bench-duo"):
-        kernel, initramfs, accelerator = host_files("bench-duo")
+        kernel, initramfs, words, accelerator = host_files("bench-duo")
         supervisor = resident_mib(status("bench-duo")["supervisor_pid"])
         lwk_qemu = resident_mib(partition("bench-duo", "lwk0")["pid"])
         host_qemu = resident_mib(partition("bench-duo", "host")["pid"])
         status_answer = status_figure(runs, "bench-duo")
-    append = " ".join(("quiet", *ACCELERATIONS[accelerator].linux_words))
 
     ready, to_init = [], []
     for _ in range(runs):
         ready.append(up_and_answered(duo, "bench-duo"))
-        to_init.append(bare.linux_to_init(accelerator, kernel, initramfs, 2, append))
+        to_init.append(bare.linux_to_init(accelerator, kernel, initramfs, 2, words))
     initramfs.unlink()
     initramfs.parent.rmdir()
 
