@@ -32,7 +32,8 @@ static void report_cpus(struct ikc_report *report)
 	unsigned int cpu;
 	u32 count = 0;
 
-	for_each_online_cpu(cpu) {
+	/* Those that init has yet to start are the partition's too. */
+	for_each_present_cpu(cpu) {
 		if (count == IKC_REPORT_CPUS_MAX)
 			break;
 		report->cpus[count].apic_id = per_cpu(x86_cpu_to_apicid, cpu);
