@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Linux kernel modules as files: what they need, for which kernel they are, and in what order they load."""
 
-import struct
+import os
+import subprocess
+import tempfile
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
 
-# What scripts/sign-file.c appends: the signature, 12 bytes of which the last 4 are its length, and this.
-_SIGNATURE_MAGIC = b"~Module signature appended~\n"
-_SIGNATURE_INFO_BYTES = 12
+from orchestrator.errors import EnvironmentFault
 
 
 def name_of(path: str) -> str:
@@ -29,16 +29,13 @@ def vermagic(module: bytes) -> str:
 
 
 def in_load_order(files: Mapping[str, Path], wanted: Sequence[str]) -> dict[str, bytes]:
-    """The modules `wanted` and all that they depend on, by name, each after its dependencies.
-
-    Without signatures: to check one takes milliseconds under TCG, and Debian's kernel does not insist on it.
-    """
+    """The modules `wanted` and all that they depend on, by name, each after its dependencies."""
     ordered: dict[str, bytes] = {}
 
     def visit(name: str) -> None:
         if name in ordered:
             return
-        module = without_signature(files[name].read_bytes())
+        module = without_ballast(files[name])
         for dependency in dependencies(module):
             visit(dependency)
         ordered[name] = module
@@ -48,12 +45,23 @@ def in_load_order(files: Mapping[str, Path], wanted: Sequence[str]) -> dict[str,
     return ordered
 
 
-def without_signature(module: bytes) -> bytes:
-    if not module.endswith(_SIGNATURE_MAGIC):
-        return module
-    end = len(module) - len(_SIGNATURE_MAGIC)
-    (length,) = struct.unpack(">I", module[end - 4 : end])
-    return module[: end - _SIGNATURE_INFO_BYTES - length]
+def without_ballast(file: Path) -> bytes:
+    """The module without what only costs time at each boot: the signature, which Debian's kernel does not
+    insist on, and the type information for BPF. Raises EnvironmentFault if objcopy is missing or fails.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        lean = Path(scratch) / "module.ko"
+        # What is appended to the ELF, as the signature is, it leaves out by itself.
+        command = ["objcopy", "--remove-section=.BTF", os.fspath(file), os.fspath(lean)]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+        except FileNotFoundError:
+            raise EnvironmentFault(
+                "objcopy is not on this computer", "sudo apt-get install binutils"
+            ) from None
+        if done.returncode:
+            raise EnvironmentFault(f"objcopy cannot read {file}: {done.stderr.strip()}")
+        return lean.read_bytes()
 
 
 def _info(module: bytes, key: str) -> str:

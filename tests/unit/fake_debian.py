@@ -13,6 +13,8 @@ RELEASE = "9.9.0-1-cloud-amd64"
 FAKE_APT = Path(__file__).with_name("fake_apt.py")
 VERMAGIC = f"{RELEASE} SMP preempt mod_unload modversions "
 
+SIGNATURE = b"~Module signature appended~\n"
+TYPES = b"types of what is in the module"
 HEADERS = "linux-headers-9.9.0-1-common"
 
 
@@ -106,7 +108,8 @@ def module(folder: Path, depends: str, vermagic: str = VERMAGIC) -> bytes:
     info = "".join(
         f'.asciz "{line}"\n' for line in (f"depends={depends}", "license=GPL", f"vermagic={vermagic}")
     )
-    return _assemble(folder, f'.section .modinfo, "a"\n{info}', "-c")
+    types = f'.section .BTF, "a"\n.asciz "{TYPES.decode()}"\n'
+    return _assemble(folder, f'.section .modinfo, "a"\n{info}{types}', "-c") + SIGNATURE
 
 
 def pvh_kernel(folder: Path) -> bytes:

@@ -109,6 +109,15 @@ def test_modules_are_listed_in_load_order_and_pvpanic_last(build: Build, tmp_pat
     assert all((root / "usr/lib/modules" / f"{name}.ko").exists() for name in listed)
 
 
+def test_modules_are_without_signature_and_type_information(build: Build, tmp_path: Path) -> None:
+    root = contents(build().initramfs, tmp_path / "root")
+    assert fake_debian.SIGNATURE in fake_debian.module(tmp_path, "")
+    module = (root / "usr/lib/modules/virtio_net.ko").read_bytes()
+    assert fake_debian.SIGNATURE not in module
+    assert fake_debian.TYPES not in module
+    assert b"depends=virtio,net_failover" in module
+
+
 def test_a_module_for_another_kernel_is_refused(build: Build, programs: Path, tmp_path: Path) -> None:
     (programs / "ikc.ko").write_bytes(fake_debian.module(tmp_path, "", vermagic="5.10.0 SMP"))
     with pytest.raises(UsageError, match=r"ikc\.ko was built for '5\.10\.0 SMP'"):
