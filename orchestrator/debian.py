@@ -7,7 +7,6 @@ chose is written down once (a *selection*); from then on the same packages are u
 the network again, until the folder is removed.
 """
 
-import difflib
 import json
 import os
 import re
@@ -150,6 +149,9 @@ def _require_known(pool: Pool, names: Sequence[str]) -> None:
         raise EnvironmentFault("apt knows no package at all", _UPDATE_HINT)
     for name in names:
         if name not in known:
+            # Imported here: only who made a mistake has to wait for it.
+            import difflib
+
             near = difflib.get_close_matches(name, [k for k in known if k[:1] == name[:1]], n=3)
             hint = f"did you mean {' or '.join(near)}?" if near else "names are those of `apt-cache search`"
             raise UsageError(f"there is no Debian package named {name!r} (host: packages)", hint)

@@ -1,17 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The two key pairs of a run: the host's, which dropbear shows, and the user's, which it lets in as root."""
+"""The two key pairs of a run: the host's, which dropbear shows, and the user's, which it lets in as root.
+
+The files are put together here, because `cryptography` takes longer to load its own code for that than to
+make the keys, and every start of an enclave waits for it.
+"""
 
 import base64
 import os
 import struct
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 _ALGORITHM = b"ssh-ed25519"
+# PROTOCOL.key of OpenSSH: what an unencrypted file begins with, and the unit that it is padded to.
+_MAGIC = b"openssh-key-v1\0"
+_BLOCK_BYTES = 8
+_LINE_LENGTH = 70
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,20 +29,15 @@ class RunKeys:
     user_public: str
 
 
-def generate() -> RunKeys:
-    # Imported here: it takes longer than to generate the keys, and most commands need none.
-    from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+@dataclass(frozen=True, slots=True)
+class _KeyPair:
+    private: bytes
+    public: bytes
 
-    host, user = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
-    return RunKeys(
-        host_private=_dropbear_format(host),
-        host_public=_public_line(host),
-        user_private=user.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
-        ),
-        user_public=_public_line(user),
-    )
+
+def generate() -> RunKeys:
+    host, user = _generate_pair(), _generate_pair()
+    return RunKeys(_dropbear_file(host), _public_line(host), _openssh_file(user), _public_line(user))
 
 
 def write_private(path: Path, key: bytes) -> None:
@@ -47,17 +47,41 @@ def write_private(path: Path, key: bytes) -> None:
         file.write(key)
 
 
-def _public_line(key: "Ed25519PrivateKey") -> str:
-    """RFC 8709, 4: two SSH strings in base64."""
-    blob = _ssh_string(_ALGORITHM) + _ssh_string(key.public_key().public_bytes_raw())
-    return f"{_ALGORITHM.decode()} {base64.b64encode(blob).decode()}"
+def _generate_pair() -> _KeyPair:
+    # Imported here: most commands need no keys.
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    key = Ed25519PrivateKey.generate()
+    return _KeyPair(key.private_bytes_raw(), key.public_key().public_bytes_raw())
 
 
-def _dropbear_format(key: "Ed25519PrivateKey") -> bytes:
-    """dropbear, ed25519.c, buf_put_ed25519_priv_key: two SSH strings, the name and both keys as one."""
-    private = key.private_bytes_raw()
-    return _ssh_string(_ALGORITHM) + _ssh_string(private + key.public_key().public_bytes_raw())
+def _public_line(key: _KeyPair) -> str:
+    return f"{_ALGORITHM.decode()} {base64.b64encode(_public_blob(key)).decode()}"
 
 
-def _ssh_string(data: bytes) -> bytes:
+def _public_blob(key: _KeyPair) -> bytes:
+    """RFC 8709, 4."""
+    return _string(_ALGORITHM) + _string(key.public)
+
+
+def _dropbear_file(key: _KeyPair) -> bytes:
+    """dropbear, ed25519.c, buf_put_ed25519_priv_key."""
+    return _string(_ALGORITHM) + _string(key.private + key.public)
+
+
+def _openssh_file(key: _KeyPair) -> bytes:
+    """PROTOCOL.key of OpenSSH, one key, without cipher, key derivation and comment."""
+    # Two equal numbers show a reader of an encrypted file that it was decrypted; here they may be 0.
+    secret = bytes(8) + _public_blob(key) + _string(key.private + key.public) + _string(b"")
+    secret += bytes(range(1, 1 + -len(secret) % _BLOCK_BYTES))
+    none, one = _string(b"none"), struct.pack(">I", 1)
+    data = _MAGIC + none + none + _string(b"") + one + _string(_public_blob(key)) + _string(secret)
+    lines = textwrap.wrap(base64.b64encode(data).decode(), _LINE_LENGTH)
+    return "\n".join(
+        ["-----BEGIN OPENSSH PRIVATE KEY-----", *lines, "-----END OPENSSH PRIVATE KEY-----", ""]
+    ).encode()
+
+
+def _string(data: bytes) -> bytes:
+    """RFC 4251, 5: a length in front of the bytes."""
     return struct.pack(">I", len(data)) + data
