@@ -2,6 +2,7 @@
 """The files of the host partition, put together in memory as a tree for `cpio`."""
 
 import os
+import re
 import stat
 import subprocess
 import tempfile
@@ -18,9 +19,11 @@ _ROOT = Path(__file__).resolve().parent.parent
 SOURCES = _ROOT / "images"
 # The one header that init shares with the kernel module.
 _UAPI = _ROOT / "guest-kernels" / "linux" / "include" / "ikc_uapi.h"
-_BOOT_MODULES = ("virtio_pci", "virtio_net")
+_FIRST_MODULES = ("virtio_pci", "virtio_net")
 # At a panic it stops the machine: ikc.ko, which has the text of the panic to write, must have come before.
 _LAST_MODULES = ("pvpanic_pci",)
+# An added file that is loaded at boot.
+_MODULE = re.compile(r"usr/lib/modules/[^/]+\.ko")
 _INIT_FLAGS = ("-std=gnu11", "-O2", "-static", "-s", "-Wl,--build-id=none")
 # Debian 12 has these as links into usr, and packages name either place.
 _MERGED_INTO_USR = ("bin", "lib", "lib64", "sbin")
@@ -115,27 +118,29 @@ def _of_package(root: Path) -> Tree:
 
 
 def _modules(kernel: HostKernel, added: Tree) -> Tree:
-    """Debian's modules that the host needs, and /etc/modules: those and the added ones, in load order."""
+    """Debian's modules that are needed, and /etc/modules: all that are loaded at boot, in that order."""
     # Imported here: it takes longer than to find out that everything is built.
     from orchestrator import kernel_module
 
-    others = {path: added[path].data for path in sorted(added) if path.endswith(".ko")}
-    names = {kernel_module.name_of(path) for path in others}
-    needed = (name for module in others.values() for name in kernel_module.dependencies(module))
-    files = {kernel_module.name_of(path.name): path for path in kernel.modules.rglob("*.ko")}
-    wanted = [*_BOOT_MODULES, *(name for name in needed if name not in names)]
-    first = kernel_module.in_load_order(files, wanted)
-    debians = first | kernel_module.in_load_order(files, _LAST_MODULES)
-    magic = kernel_module.vermagic(next(iter(debians.values())))
-    for path, module in others.items():
-        if kernel_module.vermagic(module) != magic:
-            built_for = kernel_module.vermagic(module)
-            raise UsageError(
-                f"the host runs Linux {magic!r}, but the module /{path} was built for {built_for!r}"
-            )
-    tree = {f"usr/lib/modules/{name}.ko": cpio.regular_file(module) for name, module in debians.items()}
-    paths = list(tree)
-    listed = "".join(f"/{path}\n" for path in [*paths[: len(first)], *others, *paths[len(first) :]])
+    debians = {kernel_module.name_of(path.name): path for path in kernel.modules.rglob("*.ko")}
+    others = {kernel_module.name_of(path): path for path in sorted(added) if _MODULE.fullmatch(path)}
+
+    def load(name: str) -> bytes:
+        if name in others:
+            return added[others[name]].data
+        if name in debians:
+            return kernel_module.without_ballast(debians[name])
+        raise UsageError(f"Linux {kernel.release} has no module {name!r}, on which an added one depends")
+
+    ordered = kernel_module.in_load_order(load, [*_FIRST_MODULES, *others, *_LAST_MODULES])
+    magic = kernel_module.vermagic(ordered[_FIRST_MODULES[0]])
+    for name, path in others.items():
+        built_for = kernel_module.vermagic(ordered[name])
+        if built_for != magic:
+            raise UsageError(f"the host runs Linux {magic!r}, but the module /{path} is for {built_for!r}")
+    places = {name: others.get(name, f"usr/lib/modules/{name}.ko") for name in ordered}
+    listed = "".join(f"/{place}\n" for place in places.values())
+    tree = {places[name]: cpio.regular_file(ordered[name]) for name in ordered if name not in others}
     return tree | {"etc/modules": cpio.regular_file(listed.encode())}
 
 

@@ -4,7 +4,7 @@
 import os
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from io import BytesIO
 from pathlib import Path
 
@@ -28,14 +28,17 @@ def vermagic(module: bytes) -> str:
     return _info(module, "vermagic")
 
 
-def in_load_order(files: Mapping[str, Path], wanted: Sequence[str]) -> dict[str, bytes]:
-    """The modules `wanted` and all that they depend on, by name, each after its dependencies."""
+def in_load_order(load: Callable[[str], bytes], wanted: Sequence[str]) -> dict[str, bytes]:
+    """The modules `wanted` and all that they depend on, by name, each after its dependencies.
+
+    `load` gives the content of a module by its name.
+    """
     ordered: dict[str, bytes] = {}
 
     def visit(name: str) -> None:
         if name in ordered:
             return
-        module = without_ballast(files[name])
+        module = load(name)
         for dependency in dependencies(module):
             visit(dependency)
         ordered[name] = module

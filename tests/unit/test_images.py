@@ -109,6 +109,22 @@ def test_modules_are_listed_in_load_order_and_pvpanic_last(build: Build, tmp_pat
     assert all((root / "usr/lib/modules" / f"{name}.ko").exists() for name in listed)
 
 
+def test_an_added_module_comes_after_those_that_it_needs(build: Build, tmp_path: Path) -> None:
+    module = tmp_path / "early.ko"
+    module.write_bytes(fake_debian.module(tmp_path, "ikc,virtio"))
+    image = build(files={"/lib/modules/early.ko": module, "/root/not-loaded.ko": module})
+    listed = (contents(image.initramfs, tmp_path / "root") / "etc/modules").read_text().split()
+    assert listed.index("/usr/lib/modules/early.ko") > listed.index("/usr/lib/modules/ikc.ko")
+    assert not [line for line in listed if "not-loaded" in line]
+
+
+def test_an_added_module_that_needs_an_unknown_one_is_refused(build: Build, tmp_path: Path) -> None:
+    module = tmp_path / "own.ko"
+    module.write_bytes(fake_debian.module(tmp_path, "nosuch"))
+    with pytest.raises(UsageError, match="no module 'nosuch'"):
+        build(files={"/lib/modules/own.ko": module})
+
+
 def test_modules_are_without_signature_and_type_information(build: Build, tmp_path: Path) -> None:
     root = contents(build().initramfs, tmp_path / "root")
     assert fake_debian.SIGNATURE in fake_debian.module(tmp_path, "")
@@ -120,7 +136,7 @@ def test_modules_are_without_signature_and_type_information(build: Build, tmp_pa
 
 def test_a_module_for_another_kernel_is_refused(build: Build, programs: Path, tmp_path: Path) -> None:
     (programs / "ikc.ko").write_bytes(fake_debian.module(tmp_path, "", vermagic="5.10.0 SMP"))
-    with pytest.raises(UsageError, match=r"ikc\.ko was built for '5\.10\.0 SMP'"):
+    with pytest.raises(UsageError, match=r"ikc\.ko is for '5\.10\.0 SMP'"):
         build()
 
 
