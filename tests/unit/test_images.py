@@ -149,6 +149,13 @@ def test_programs_are_where_init_looks_for_them(build: Build, tmp_path: Path) ->
     assert not (root / "usr/share/doc/libc6/copyright").exists()
 
 
+def test_init_compiles_without_a_warning(tmp_path: Path) -> None:
+    strict = "-std=gnu11 -O2 -Wall -Wextra -Wshadow -Wvla -Wmissing-prototypes -Werror -fanalyzer".split()
+    sources = sorted((host_tree.SOURCES / "init").glob("*.c"))
+    header = f"-I{host_tree.SOURCES.parent / 'guest-kernels/linux/include'}"
+    subprocess.run(["gcc", *strict, header, "-static", "-o", str(tmp_path / "init"), *sources], check=True)
+
+
 def test_busybox_does_not_stand_in_front_of_a_real_program(build: Build, tmp_path: Path) -> None:
     plain = contents(build().initramfs, tmp_path / "plain")
     assert (plain / "usr/bin/nproc").readlink() == Path("/usr/bin/busybox")
