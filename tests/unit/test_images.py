@@ -150,7 +150,8 @@ def test_programs_are_where_init_looks_for_them(build: Build, tmp_path: Path) ->
 
 
 def test_init_compiles_without_a_warning(tmp_path: Path) -> None:
-    strict = "-std=gnu11 -O2 -Wall -Wextra -Wshadow -Wvla -Wmissing-prototypes -Werror -fanalyzer".split()
+    strict = ["-std=gnu11", "-O2", "-Werror", "-fanalyzer"]
+    strict += ["-Wall", "-Wextra", "-Wshadow", "-Wvla", "-Wmissing-prototypes"]
     sources = sorted((host_tree.SOURCES / "init").glob("*.c"))
     header = f"-I{host_tree.SOURCES.parent / 'guest-kernels/linux/include'}"
     subprocess.run(["gcc", *strict, header, "-static", "-o", str(tmp_path / "init"), *sources], check=True)
