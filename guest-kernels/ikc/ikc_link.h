@@ -26,6 +26,23 @@ struct ikc_link {
 	struct ikc_receiver receivers[IKC_RINGS];
 };
 
+/* For the kernel log of either side. Any number has a word: it may come from a peer. */
+static inline const char *ikc_reset_reason_word(uint32_t reason)
+{
+	static const char *const words[] = {
+		[IKC_RESET_NONE] = "no reason",
+		[IKC_RESET_BOOT] = "boot",
+		[IKC_RESET_PEER_DEAD] = "the peer is dead",
+		[IKC_RESET_PEER_RESET] = "the peer began anew",
+		[IKC_RESET_BAD_STATE] = "the peer's handshake makes no sense",
+		[IKC_RESET_BAD_TAIL] = "the peer took what was never sent",
+		[IKC_RESET_BAD_LENGTH] = "the peer sent an impossible message",
+		[IKC_RESET_LOCAL] = "asked for here",
+	};
+
+	return reason < sizeof(words) / sizeof(words[0]) ? words[reason] : "?";
+}
+
 static inline void ikc_link_publish(struct ikc_link *link)
 {
 	ikc_store_ordered(&link->own->lives,

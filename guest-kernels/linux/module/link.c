@@ -10,23 +10,6 @@ void link_ring(struct link *link, enum ikc_vector vector)
 	region_ring(link->region, link->ikc.peer_id, vector);
 }
 
-static const char *link_reset_reason(const struct link *link)
-{
-	static const char *const words[] = {
-		[IKC_RESET_NONE] = "no reason",
-		[IKC_RESET_BOOT] = "boot",
-		[IKC_RESET_PEER_DEAD] = "the peer is dead",
-		[IKC_RESET_PEER_RESET] = "the peer began anew",
-		[IKC_RESET_BAD_STATE] = "the peer's handshake makes no sense",
-		[IKC_RESET_BAD_TAIL] = "the peer took what was never sent",
-		[IKC_RESET_BAD_LENGTH] = "the peer sent an impossible message",
-		[IKC_RESET_LOCAL] = "asked for here",
-	};
-	u32 reason = ikc_load(&link->ikc.own->reset_reason);
-
-	return reason < ARRAY_SIZE(words) ? words[reason] : "?";
-}
-
 static void link_say_running(const struct link *link)
 {
 	u32 ours = link->ikc.generation, theirs = link->ikc.peer_generation;
@@ -49,7 +32,7 @@ static void link_came_up(struct link *link)
 static void link_went_down(struct link *link)
 {
 	dev_info_ratelimited(&link->region->pdev->dev, "link to %s: RESET, %s\n", link->name,
-			     link_reset_reason(link));
+			     ikc_reset_reason_word(ikc_load(&link->ikc.own->reset_reason)));
 	kfree(link->held);
 	link->held = NULL;
 	memset(link->waits, 0, sizeof(link->waits));

@@ -22,17 +22,6 @@ _Static_assert(sizeof(struct ikc_peer) <= PAGE_SIZE << PEER_PAGE_ORDER, "PEER_PA
 
 struct ikc_peer *ikc_peers[IKC_PARTITIONS_MAX];
 
-static const char *const reset_reasons[] = {
-	[IKC_RESET_NONE] = "no reason",
-	[IKC_RESET_BOOT] = "boot",
-	[IKC_RESET_PEER_DEAD] = "the peer is dead",
-	[IKC_RESET_PEER_RESET] = "the peer began anew",
-	[IKC_RESET_BAD_STATE] = "the peer's handshake makes no sense",
-	[IKC_RESET_BAD_TAIL] = "the peer took what was never sent",
-	[IKC_RESET_BAD_LENGTH] = "the peer sent an impossible message",
-	[IKC_RESET_LOCAL] = "asked for here",
-};
-
 bool ikc_peer_may_log(struct ikc_peer *peer)
 {
 	uint64_t now = time_ns();
@@ -63,8 +52,8 @@ static void began_anew(struct ikc_peer *peer)
 
 	peer->receiver_waits = false;
 	peer->sender_waits = false;
-	if (reason < ARRAY_SIZE(reset_reasons) && ikc_peer_may_log(peer))
-		log_info("ikc: link to %s reset: %s", peer->name, reset_reasons[reason]);
+	if (ikc_peer_may_log(peer))
+		log_info("ikc: link to %s reset: %s", peer->name, ikc_reset_reason_word(reason));
 }
 
 void ikc_peer_fault(struct ikc_peer *peer, enum ikc_reset_reason reason)
