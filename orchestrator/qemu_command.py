@@ -45,8 +45,6 @@ ACCELERATIONS: Mapping[str, Acceleration] = {
             "maxcpus=1",
             # Else Linux patches every locked instruction twice, for one CPU and then for many.
             "noreplace-smp",
-            # Starting CPUs, loading modules and configuring the network wait for grace periods: ticks, else.
-            "rcupdate.rcu_expedited=1",
             # Calibration takes a second per CPU. This is right for a TSC of 2.5 GHz and a tick of 250 Hz; it
             # only scales short delays, so half or twice that does no harm.
             "lpj=10000000",

@@ -8,6 +8,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from orchestrator.qemu_command import accelerator_args
+
 DEADLINE_S = 120.0
 
 
@@ -41,10 +43,9 @@ def seconds_until(command: Sequence[str], marker: bytes) -> float:
 
 
 def qemu(accelerator: str, cpus: int, memory: str) -> list[str]:
-    accel = "kvm" if accelerator == "kvm" else "tcg,thread=multi"
     return [
         *("qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
-        *("-machine", "q35", "-accel", accel, "-cpu", "max,monitor=off" if accelerator == "tcg" else "host"),
+        *("-machine", "q35", *accelerator_args(accelerator)),
         *("-smp", f"{cpus},maxcpus={max(cpus, 2)}", "-m", memory, "-serial", "stdio"),
     ]
 

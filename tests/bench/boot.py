@@ -99,22 +99,27 @@ def status_figure(runs: int, name: str) -> Figure:
     return Figure("`enclave status`, whole process", "s", answered, "Python doing nothing", python)
 
 
-def host_files(name: str) -> tuple[Path, Path, str, str]:
-    """Kernel, initramfs, the kernel's command line and accelerator of a running enclave's host."""
+def host_files(name: str, folder: Path) -> tuple[Path, Path, str, str]:
+    """Kernel, initramfs (a copy in `folder`), kernel command line and accelerator of a running host."""
     found = status(name)
     command = shlex.split((Path(found["run_folder"]) / "command-host.txt").read_text())
     kernel, initramfs, words = (
         command[command.index(option) + 1] for option in ("-kernel", "-initrd", "-append")
     )
-    kept = Path(tempfile.mkdtemp(prefix="bench-")) / "initramfs"
+    kept = folder / "initramfs"
     kept.write_bytes(Path(initramfs).read_bytes())
     return Path(kernel), kept, words, found["accelerator"]
 
 
 def figures(runs: int) -> Sequence[Figure]:
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        return duo_figures(runs, Path(folder))
+
+
+def duo_figures(runs: int, folder: Path) -> Sequence[Figure]:
     duo = ROOT / "specs" / "duo.yaml"
     with running(duo, "bench-duo"):
-        kernel, initramfs, words, accelerator = host_files("bench-duo")
+        kernel, initramfs, words, accelerator = host_files("bench-duo", folder)
         supervisor = resident_mib(status("bench-duo")["supervisor_pid"])
         lwk_qemu = resident_mib(partition("bench-duo", "lwk0")["pid"])
         host_qemu = resident_mib(partition("bench-duo", "host")["pid"])
@@ -124,8 +129,6 @@ def figures(runs: int) -> Sequence[Figure]:
     for _ in range(runs):
         ready.append(up_and_answered(duo, "bench-duo"))
         to_init.append(bare.linux_to_init(accelerator, kernel, initramfs, 2, words))
-    initramfs.unlink()
-    initramfs.parent.rmdir()
 
     return [
         Figure("duo: up to all READY and SSH answered", "s", ready, "bare Linux to init", to_init, 1.5),

@@ -10,24 +10,6 @@ from orchestrator.errors import EnvironmentFault, UsageError
 from tests.unit import fake_debian
 
 
-def quiet(_: str) -> None:
-    pass
-
-
-@pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory) -> fake_debian.FakeDebian:
-    return fake_debian.make(tmp_path_factory.mktemp("debian"))
-
-
-@pytest.fixture
-def fake(
-    original: fake_debian.FakeDebian, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> fake_debian.FakeDebian:
-    made = fake_debian.copy(original, tmp_path / "debian")
-    monkeypatch.setenv("PATH", f"{made.programs}:/usr/bin:/bin")
-    return made
-
-
 @pytest.fixture
 def pool(tmp_path: Path) -> debian.Pool:
     return debian.Pool(tmp_path / "pool")
@@ -67,7 +49,7 @@ def test_no_network_is_an_environment_fault(fake: fake_debian.FakeDebian, pool: 
     selected = debian.select_with_dependencies(pool, ["libc6"])
     fake.complain("E: Failed to fetch http://nowhere/libc6.deb  Could not resolve 'nowhere'\n")
     with pytest.raises(EnvironmentFault, match="Could not resolve") as caught:
-        debian.download(pool, selected, quiet)
+        debian.download(pool, selected, fake_debian.quiet)
     assert "network" in caught.value.hint
 
 
@@ -75,7 +57,7 @@ def test_old_package_lists_are_told_to_be_updated(fake: fake_debian.FakeDebian, 
     selected = debian.select_with_dependencies(pool, ["libc6"])
     fake.complain("E: Failed to fetch http://nowhere/libc6.deb  404  Not Found\n")
     with pytest.raises(EnvironmentFault) as caught:
-        debian.download(pool, selected, quiet)
+        debian.download(pool, selected, fake_debian.quiet)
     assert "apt-get update" in caught.value.hint
 
 
@@ -96,10 +78,14 @@ def test_a_computer_without_apt_is_an_environment_fault(
 
 
 def test_a_selection_is_kept(fake: fake_debian.FakeDebian, pool: debian.Pool) -> None:
-    first = debian.selected(pool, "some", lambda: debian.select_with_dependencies(pool, ["libc6"]), quiet)
+    first = debian.selected(
+        pool, "some", lambda: debian.select_with_dependencies(pool, ["libc6"]), fake_debian.quiet
+    )
     fake.complain("E: nothing works any more")
     assert (
-        debian.selected(pool, "some", lambda: debian.select_with_dependencies(pool, ["libc6"]), quiet)
+        debian.selected(
+            pool, "some", lambda: debian.select_with_dependencies(pool, ["libc6"]), fake_debian.quiet
+        )
         == first
     )
 
@@ -109,18 +95,20 @@ def test_a_selection_that_could_not_be_fetched_is_not_kept(
 ) -> None:
     fake.complain("E: Failed to fetch http://nowhere/x.deb  Could not resolve 'nowhere'\n", verb="download")
     with pytest.raises(EnvironmentFault):
-        debian.selected(pool, "some", lambda: debian.select_with_dependencies(pool, ["libc6"]), quiet)
+        debian.selected(
+            pool, "some", lambda: debian.select_with_dependencies(pool, ["libc6"]), fake_debian.quiet
+        )
     assert not list(pool.root.glob("selections/*"))
 
 
 def test_what_was_downloaded_is_not_fetched_again(fake: fake_debian.FakeDebian, pool: debian.Pool) -> None:
     selected = debian.select_with_dependencies(pool, ["dropbear-bin"])
-    debian.download(pool, selected, quiet)
+    debian.download(pool, selected, fake_debian.quiet)
     (pool.archives / selected[0].archive).unlink()
-    debian.download(pool, selected, quiet)
+    debian.download(pool, selected, fake_debian.quiet)
     assert fake.calls()[-1] == "apt-get download dropbear-bin=1-1"
     before = len(fake.calls())
-    debian.download(pool, selected, quiet)
+    debian.download(pool, selected, fake_debian.quiet)
     assert len(fake.calls()) == before
 
 

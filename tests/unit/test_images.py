@@ -21,24 +21,6 @@ from tests.unit import fake_debian
 Build = Callable[..., images.HostImage]
 
 
-def quiet(_: str) -> None:
-    pass
-
-
-@pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory) -> fake_debian.FakeDebian:
-    return fake_debian.make(tmp_path_factory.mktemp("debian"))
-
-
-@pytest.fixture
-def fake(
-    original: fake_debian.FakeDebian, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> fake_debian.FakeDebian:
-    made = fake_debian.copy(original, tmp_path / "debian")
-    monkeypatch.setenv("PATH", f"{made.programs}:/usr/bin:/bin")
-    return made
-
-
 @pytest.fixture
 def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """In the place of what guest-kernels/linux makes."""
@@ -56,7 +38,7 @@ def build(fake: fake_debian.FakeDebian, programs: Path, tmp_path: Path) -> Build
     def run(
         packages: Sequence[str] = (), files: Mapping[str, Path] | None = None, where: str = "build"
     ) -> images.HostImage:
-        return images.ensure_host_image(tmp_path / where, packages, files or {}, quiet)
+        return images.ensure_host_image(tmp_path / where, packages, files or {}, fake_debian.quiet)
 
     return run
 
