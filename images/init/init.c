@@ -71,7 +71,7 @@ static void serve(const sigset_t *signals)
 int main(void)
 {
 	sigset_t signals;
-	pid_t processors, ssh;
+	pid_t ssh;
 
 	program_block_signals(&signals);
 	setenv("HOME", "/root", 1);
@@ -81,12 +81,11 @@ int main(void)
 	cmdline_read();
 	reboot(RB_DISABLE_CAD);
 	set_hostname();
-	processors = processors_start();
 	ssh = start_ssh();
+	processors_start();
 	modules_load();
 	network_configure();
 	wait_for_ssh(ssh);
-	processors_wait(processors);
 	fabric_tell_ready();
 	serve(&signals);
 }

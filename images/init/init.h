@@ -28,9 +28,8 @@ void cmdline_module_parameters(const char *module, char *out, size_t size);
 /* filesystems.c */
 void filesystems_mount(void);
 
-/* processors.c: starts all CPUs, at the side; wait for the pid that it returns */
-pid_t processors_start(void);
-void processors_wait(pid_t pid);
+/* processors.c: starts all CPUs; before any module, since none can start while a PCI device is probed (EBUSY) */
+void processors_start(void);
 
 /* modules.c: loads the modules that /etc/modules lists, in its order */
 void modules_load(void);
