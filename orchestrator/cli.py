@@ -177,11 +177,11 @@ def doctor(as_json: bool) -> None:
 @_json
 def up(spec: Path, defines: tuple[str, ...], name: str | None, accel: str, as_json: bool) -> None:
     """Build what is missing, boot an enclave, and leave it running."""
-    from orchestrator.planning import load_plan
+    from orchestrator.planning import current_plan
     from orchestrator.progress import Progress
 
     progress = Progress()
-    plan = load_plan(spec, defines, name)
+    plan = current_plan(spec, defines, name)
     run = RunFolder(plan.name)
     if run.is_running():
         click.echo(f"enclave {run.name} is running already; nothing was changed", err=True)

@@ -20,9 +20,10 @@ from orchestrator.ikc import NO_WINDOW, Identity, LogReader, Segment, region_siz
 from orchestrator.ikc_layout import Layout
 from orchestrator.images import HostImage, write_run_initramfs
 from orchestrator.keeper import Keeper
+from orchestrator.kinds import KernelKind
 from orchestrator.machine import Launch
 from orchestrator.partition import Partition, State
-from orchestrator.plan import KernelKind, PartitionPlan, Plan
+from orchestrator.plan import PartitionPlan, Plan
 from orchestrator.qemu_command import VECTORS, Wiring, qemu_command, shares_memory
 from orchestrator.run import RunFolder
 

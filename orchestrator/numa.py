@@ -2,9 +2,10 @@
 """The node's NUMA nodes with every default filled in: distances, latency, bandwidth."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from orchestrator.spec import BANDWIDTH_STEP_MBPS, MemoryKind, Node
+from orchestrator.kinds import MemoryKind
+from orchestrator.plan import NodeNuma
+from orchestrator.spec import BANDWIDTH_STEP_MBPS, Node
 
 LOCAL_DISTANCE = 10  # ACPI 6.4, 5.2.17 "System Locality Information Table"
 REMOTE_DISTANCE = 20
@@ -16,19 +17,6 @@ CPULESS_DISTANCE = 3
 _TYPICAL = {MemoryKind.DRAM: (100, 200 << 10), MemoryKind.HBM: (130, 800 << 10)}
 
 Matrix = tuple[tuple[int, ...], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class NodeNuma:
-    """`home` is the NUMA node whose CPUs are the closest; latency and bandwidth are as seen from there."""
-
-    node_id: int
-    kind: MemoryKind
-    size_bytes: int
-    cpus: tuple[int, ...]
-    home: int
-    latency_ns: int
-    bandwidth_mbps: int
 
 
 def resolve_numa(node: Node) -> tuple[NodeNuma, ...]:

@@ -5,12 +5,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from orchestrator.lwk import LWK
-from orchestrator.plan import KernelKind, PartitionPlan, Plan, resolve
+from orchestrator.kinds import KernelKind
+from orchestrator.lwk import BUILD, LWK
+from orchestrator.plan import PartitionPlan, Plan
+from orchestrator.plan_cache import PlanCache
 from orchestrator.qemu_command import Wiring, qemu_command
 from orchestrator.run import RunFolder
-from orchestrator.spec_file import load_spec
-from orchestrator.template import parse_define
+
+PLANS = BUILD / "plans"
 
 
 def load_plan(path: Path, defines: Iterable[str] = (), name: str | None = None) -> Plan:
@@ -18,7 +20,30 @@ def load_plan(path: Path, defines: Iterable[str] = (), name: str | None = None) 
 
     Raises UsageError with all that is wrong.
     """
+    # Imported here: with what they import in turn, they take longer than all else that `up` does by itself.
+    from orchestrator.resolve import resolve
+    from orchestrator.spec_file import load_spec
+    from orchestrator.template import parse_define
+
     plan = resolve(load_spec(path, dict(map(parse_define, defines))), path)
+    return _renamed(plan, name)
+
+
+def current_plan(path: Path, defines: Iterable[str] = (), name: str | None = None) -> Plan:
+    """As `load_plan`; of a spec that has not changed since the last call, the plan of then."""
+    defines = tuple(defines)
+    try:
+        cache = PlanCache(PLANS, path, defines)
+    except OSError:
+        return load_plan(path, defines, name)  # which says what is wrong with the file
+    plan = cache.recall()
+    if plan is None:
+        plan = load_plan(path, defines)
+        cache.keep(plan)
+    return _renamed(plan, name)
+
+
+def _renamed(plan: Plan, name: str | None) -> Plan:
     return replace(plan, name=RunFolder(name).name) if name else plan
 
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator import pci_slots
-from orchestrator.plan import CpuPlan, KernelKind, PartitionPlan, Plan
+from orchestrator.kinds import KernelKind
+from orchestrator.plan import CpuPlan, PartitionPlan, Plan
 from orchestrator.quantities import format_size
 from orchestrator.topology import Position
 
@@ -43,6 +44,10 @@ ACCELERATIONS: Mapping[str, Acceleration] = {
             # Init starts the others: before QEMU 8.1 a CPU may run on in an instruction that another has
             # patched meanwhile, for ever, and Linux patches itself all through its boot.
             "maxcpus=1",
+            # To start a CPU is to wait for readers that are long gone, several times; this asks them at once.
+            "rcupdate.rcu_expedited=1",
+            # The root port has no device, hotplug or error reports to serve.
+            "pcie_ports=compat",
             # Else Linux patches every locked instruction twice, for one CPU and then for many.
             "noreplace-smp",
             # Calibration takes a second per CPU. This is right for a TSC of 2.5 GHz and a tick of 250 Hz; it

@@ -5,11 +5,11 @@ The models here say which keys there are, and what each value must look like by 
 to each other is checked in spec_rules.py. docs/spec.md is the reference for people.
 """
 
-from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
 
+from orchestrator.kinds import MemoryKind
 from orchestrator.quantities import MIB, QuantityError, parse_cpu_list, parse_size
 
 PARTITIONS_MAX = 63  # the region has ids for 64 peers (IKC_PARTITIONS_MAX), and one is the monitor's
@@ -38,11 +38,6 @@ _CPUS_SCHEMA = {
     ],
     "description": 'CPUs of the node, for example 3, 0-3, "0-3,8" or [0, 4]',
 }
-
-
-class MemoryKind(StrEnum):
-    DRAM = "dram"
-    HBM = "hbm"
 
 
 def parse_bandwidth(value: object) -> int:

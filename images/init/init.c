@@ -16,6 +16,8 @@
 #define CONSOLE "/dev/ttyS0"
 #define PARTITION_KEY "enclave.partition"
 #define SSH_SERVER "/usr/sbin/dropbear"
+/* No path: dropbear then serves a connection in a plain fork, else it runs the file anew, 40 ms under TCG. */
+#define SSH_SERVER_NAME "dropbear"
 
 enum { START_TIMEOUT_S = 60, SHELL_PAUSE_S = 1 };
 
@@ -31,9 +33,9 @@ static void set_hostname(void)
 
 static pid_t start_ssh(void)
 {
-	static const char *const argv[] = { SSH_SERVER, "-E", "-s", "-r", "/etc/dropbear/host_key", NULL };
+	static const char *const argv[] = { SSH_SERVER_NAME, "-E", "-s", "-r", "/etc/dropbear/host_key", NULL };
 
-	return program_start(argv);
+	return program_start(SSH_SERVER, argv);
 }
 
 /* dropbear leaves the foreground only when it listens, so its parent's end means that SSH works. */
@@ -81,8 +83,8 @@ int main(void)
 	cmdline_read();
 	reboot(RB_DISABLE_CAD);
 	set_hostname();
-	ssh = start_ssh();
 	processors_start();
+	ssh = start_ssh();
 	modules_load();
 	network_configure();
 	wait_for_ssh(ssh);

@@ -42,8 +42,8 @@ void fabric_tell_ready(void);
 
 /* program.c: child processes */
 #define PROGRAM_FAILED (-1)
-/* Returns the pid of a child that runs argv[0], or PROGRAM_FAILED. */
-pid_t program_start(const char *const argv[]);
+/* Returns the pid of a child that runs the file `path`, or PROGRAM_FAILED. */
+pid_t program_start(const char *path, const char *const argv[]);
 /* Returns its exit status, 128 + signal, or PROGRAM_FAILED if it did not start or end in time. */
 int program_wait(pid_t pid, const char *name, int timeout_s);
 /* Starts a login shell that owns the terminal `tty`; returns its pid or PROGRAM_FAILED. */

@@ -58,16 +58,16 @@ static int exit_status_of(int status)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-pid_t program_start(const char *const argv[])
+pid_t program_start(const char *path, const char *const argv[])
 {
 	pid_t pid = fork();
 
 	if (pid == 0) {
 		stderr_to_kernel_log();
-		become(argv[0], argv);
+		become(path, argv);
 	}
 	if (pid < 0)
-		report_errno("cannot fork for %s", argv[0]);
+		report_errno("cannot fork for %s", path);
 	return pid;
 }
 

@@ -15,7 +15,8 @@ from orchestrator.enclave import LaunchOptions
 from orchestrator.errors import EnclaveError
 from orchestrator.ikc_layout import Layout, ensure_layout
 from orchestrator.images import HostImage
-from orchestrator.plan import Plan, resolve
+from orchestrator.plan import Plan
+from orchestrator.resolve import resolve
 from orchestrator.run import RunFolder
 from orchestrator.spec_file import load_spec
 from orchestrator.supervisor import start

@@ -16,6 +16,8 @@ WAY_OF_A_SPEC = (
     "errors",
     "quantities",
     "topology",
+    "kinds",
+    "plan",
     "pci_slots",
     "kernel_image",
     "spec_error",
@@ -26,7 +28,7 @@ WAY_OF_A_SPEC = (
     "spec_rules",
     "spec_file",
     "numa",
-    "plan",
+    "resolve",
     "qemu_command",
 )
 

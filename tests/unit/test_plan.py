@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator import spec_rules
+from orchestrator.kinds import KernelKind
 from orchestrator.numa import access, resolve_distances, resolve_numa
-from orchestrator.plan import KernelKind, PartitionPlan, Plan, Segment, resolve
+from orchestrator.plan import PartitionPlan, Plan, Segment
+from orchestrator.resolve import resolve
 from orchestrator.spec import Spec
 from orchestrator.spec_file import load_spec
 from orchestrator.topology import Position, Shape, compress, enclosing_shape

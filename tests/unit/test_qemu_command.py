@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.plan import PartitionPlan, Plan, resolve
+from orchestrator.plan import PartitionPlan, Plan
 from orchestrator.qemu_command import Wiring, qemu_command
+from orchestrator.resolve import resolve
 from orchestrator.spec import Spec
 from orchestrator.spec_file import load_spec
 

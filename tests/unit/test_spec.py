@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import UsageError
+from orchestrator.kinds import MemoryKind
 from orchestrator.quantities import QuantityError, format_cpu_list, format_size, parse_cpu_list, parse_size
-from orchestrator.spec import CustomKernel, MemoryKind, NodeCpus, Spec, host_name, json_schema
+from orchestrator.spec import CustomKernel, NodeCpus, Spec, host_name, json_schema
 from orchestrator.spec_error import SpecError
 from orchestrator.spec_file import load_spec
 from orchestrator.template import Value, parse_define
