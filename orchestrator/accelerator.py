@@ -12,12 +12,9 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from textwrap import shorten
-from typing import TYPE_CHECKING
 
 from orchestrator.errors import EnvironmentFault
-
-if TYPE_CHECKING:
-    from orchestrator.trial import Trial
+from orchestrator.trial import Trial
 
 ACCELERATORS = ("kvm", "tcg")
 KVM_DEVICE = Path("/dev/kvm")
@@ -33,7 +30,7 @@ class Verdict:
 
     accelerator: str
     reason: str
-    trials: "tuple[Trial, ...]" = ()
+    trials: tuple[Trial, ...] = ()
 
 
 def choose_accelerator(asked: str, qemu: Path) -> Verdict:
@@ -55,7 +52,7 @@ def choose_accelerator(asked: str, qemu: Path) -> Verdict:
     return decide(trials)
 
 
-def decide(trials: "tuple[Trial, ...]") -> Verdict:
+def decide(trials: tuple[Trial, ...]) -> Verdict:
     """KVM if it passed and is no slower than emulation by far, else TCG. Raises EnvironmentFault."""
     kvm, tcg = _of("kvm", trials), _of("tcg", trials)
     if kvm.passed and (not tcg.passed or kvm.seconds <= KVM_SLOWNESS_MAX * tcg.seconds):
@@ -71,7 +68,7 @@ def decide(trials: "tuple[Trial, ...]") -> Verdict:
     )
 
 
-def try_accelerators(qemu: Path) -> "tuple[Trial, ...]":
+def try_accelerators(qemu: Path) -> tuple[Trial, ...]:
     """A trial of each accelerator; those of an earlier call while nothing has changed."""
     key = _machine_key(qemu)
     trials = _recall(key)
@@ -83,8 +80,9 @@ def try_accelerators(qemu: Path) -> "tuple[Trial, ...]":
     return trials
 
 
-def _run(qemu: Path) -> "tuple[Trial, ...]":
-    from orchestrator.trial import Trial, run_trials
+def _run(qemu: Path) -> tuple[Trial, ...]:
+    # Imported here: it is needed once for each boot of the computer.
+    from orchestrator.trial_run import run_trials
 
     if os.access(KVM_DEVICE, os.R_OK | os.W_OK):
         return run_trials(qemu, ACCELERATORS)
@@ -92,11 +90,11 @@ def _run(qemu: Path) -> "tuple[Trial, ...]":
     return (Trial("kvm", False, 0.0, finding), *run_trials(qemu, ("tcg",)))
 
 
-def _of(name: str, trials: "Iterable[Trial]") -> "Trial":
+def _of(name: str, trials: Iterable[Trial]) -> Trial:
     return next(trial for trial in trials if trial.accelerator == name)
 
 
-def cure(trial: "Trial") -> str:
+def cure(trial: Trial) -> str:
     """What to do about an accelerator that did not pass."""
     if trial.accelerator == "tcg":
         return "the trial boots guest-kernels/lwk: is that kernel sound?"
@@ -121,9 +119,7 @@ def _cache_file() -> Path:
     return Path(cache) / "enclave" / "accelerator.json"
 
 
-def _recall(key: str) -> "tuple[Trial, ...] | None":
-    from orchestrator.trial import Trial
-
+def _recall(key: str) -> tuple[Trial, ...] | None:
     try:
         kept = json.loads(_cache_file().read_text())
         return tuple(Trial(**trial) for trial in kept["trials"]) if kept["key"] == key else None
@@ -131,7 +127,7 @@ def _recall(key: str) -> "tuple[Trial, ...] | None":
         return None
 
 
-def _remember(key: str, trials: "Iterable[Trial]") -> None:
+def _remember(key: str, trials: Iterable[Trial]) -> None:
     """Without a place to keep it, the next call tries again."""
     file = _cache_file()
     with suppress(OSError):

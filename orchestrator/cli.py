@@ -177,21 +177,23 @@ def doctor(as_json: bool) -> None:
 @_json
 def up(spec: Path, defines: tuple[str, ...], name: str | None, accel: str, as_json: bool) -> None:
     """Build what is missing, boot an enclave, and leave it running."""
-    from orchestrator.planning import current_plan
-    from orchestrator.progress import Progress
+    from orchestrator.standby import standby
 
-    progress = Progress()
-    plan = current_plan(spec, defines, name)
-    run = RunFolder(plan.name)
-    if run.is_running():
-        click.echo(f"enclave {run.name} is running already; nothing was changed", err=True)
-        status = Client.connect(run).status()
-    else:
-        progress.step("check", f"{spec}: {', '.join(each.name for each in plan.partitions)}")
-        from orchestrator.launch import launch
+    with _terminated_like_interrupted(), standby() as waiting:
+        from orchestrator.planning import current_plan
+        from orchestrator.progress import Progress
 
-        with _terminated_like_interrupted():
-            status = launch(plan, run, accel, progress)
+        progress = Progress()
+        plan = current_plan(spec, defines, name)
+        run = RunFolder(plan.name)
+        if run.is_running():
+            click.echo(f"enclave {run.name} is running already; nothing was changed", err=True)
+            status = Client.connect(run).status()
+        else:
+            progress.step("check", f"{spec}: {', '.join(each.name for each in plan.partitions)}")
+            from orchestrator.launch import launch
+
+            status = launch(waiting, plan, run, accel, progress)
     _show_status(status, as_json)
     if not as_json:
         click.echo(f"\n{table.next_commands(status)}")

@@ -160,7 +160,7 @@ class _Answer:
 
     async def refuse(self, error: EnclaveError) -> None:
         with suppress(ConnectionError, TimeoutError):
-            await self.send(error_as_json(error))
+            await self.send({"error": error.as_json()})
 
     async def gone(self, within_s: float) -> bool:
         """Whether the client hangs up within that time."""
@@ -190,18 +190,6 @@ class _Answer:
             events.pulse()
             with suppress(ConnectionError, TimeoutError):
                 await sending
-
-
-def error_as_json(error: EnclaveError) -> Json:
-    """The answer that stands for an error."""
-    return {
-        "error": {
-            "kind": type(error).__name__,
-            "message": error.message,
-            "hint": error.hint,
-            "exit_status": error.exit_status,
-        }
-    }
 
 
 def _word(request: Json, key: str) -> str:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What this computer has of what an enclave needs: each finding with what to do about it.
 
-Accelerators are tried, not looked up (trial.py); the rest is asked of QEMU and of the kernel.
+Accelerators are tried, not looked up (trial_run.py); the rest is asked of QEMU and of the kernel.
 """
 
 import os

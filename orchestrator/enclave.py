@@ -6,38 +6,25 @@ import shlex
 import time
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from orchestrator import room
 from orchestrator.console import Console
 from orchestrator.deadlines import patience
 from orchestrator.errors import DeadlineError, EnclaveError, GuestError, HangError, UsageError
 from orchestrator.events import Events
 from orchestrator.fabric import Fabric
-from orchestrator.ikc import NO_WINDOW, Identity, LogReader, Segment, region_size
-from orchestrator.ikc_layout import Layout
-from orchestrator.images import HostImage, write_run_initramfs
+from orchestrator.ikc import NO_WINDOW, Identity, LogReader, Segment
+from orchestrator.images import write_run_initramfs
 from orchestrator.keeper import Keeper
 from orchestrator.kinds import KernelKind
+from orchestrator.launch_options import LaunchOptions
 from orchestrator.machine import Launch
 from orchestrator.partition import Partition, State
 from orchestrator.plan import PartitionPlan, Plan
-from orchestrator.qemu_command import VECTORS, Wiring, qemu_command, shares_memory
+from orchestrator.qemu_command import Wiring, qemu_command, shares_memory
+from orchestrator.room import require_room
 from orchestrator.run import RunFolder
-
-
-@dataclass(frozen=True, slots=True)
-class LaunchOptions:
-    """What a plan leaves open. `accelerator` is "kvm" or "tcg"; `host_image` is what each Linux partition
-    boots, `lwk` what each LWK does; `tsc_khz` is the frequency of the guests' TSC, 0 if not known."""
-
-    accelerator: str
-    layout: Layout
-    host_image: HostImage
-    lwk: Path
-    tsc_khz: int = 0
 
 
 class Enclave:
@@ -224,15 +211,6 @@ async def boot(run: RunFolder, plan: Plan, options: LaunchOptions, started: floa
         enclave.save_logs()
     if fault is not None:
         raise fault
-
-
-def require_room(plan: Plan, layout: Layout) -> None:
-    """Raises EnvironmentFault if this computer has not got the memory or the descriptors."""
-    shared = sum(partition.memory_bytes for partition in plan.partitions if shares_memory(partition))
-    private = sum(partition.memory_bytes for partition in plan.partitions if not shares_memory(partition))
-    count = len(plan.partitions)
-    room.require_memory(shared + region_size(layout, count), private, count)
-    room.require_files(count, (count + 1) * VECTORS)
 
 
 def chunk_name(partition: PartitionPlan, index: int) -> str:

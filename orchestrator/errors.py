@@ -11,7 +11,7 @@
 Concrete errors live beside the code that raises them and derive from one of these.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class EnclaveError(Exception):
@@ -29,6 +29,15 @@ class EnclaveError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message}\nhint: {self.hint}" if self.hint else self.message
+
+    def as_json(self) -> dict[str, Any]:
+        """What the other end of a socket makes this error of again (client.py)."""
+        return {
+            "kind": type(self).__name__,
+            "message": self.message,
+            "hint": self.hint,
+            "exit_status": self.exit_status,
+        }
 
 
 class UsageError(EnclaveError):

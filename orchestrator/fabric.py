@@ -24,8 +24,8 @@ from fcntl import F_ADD_SEALS, F_SEAL_GROW, F_SEAL_SHRINK, fcntl
 from types import TracebackType
 
 from orchestrator.errors import EnvironmentFault
-from orchestrator.ikc import Identity, Region, region_size
-from orchestrator.ikc_layout import Layout
+from orchestrator.ikc import Identity, Region
+from orchestrator.ikc_layout import Layout, region_size
 
 PROTOCOL_VERSION = 0
 

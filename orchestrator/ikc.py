@@ -10,7 +10,7 @@ import mmap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from orchestrator.ikc_layout import Layout
+from orchestrator.ikc_layout import Layout, halves_offset
 
 NO_WINDOW = 0xFFFF_FFFF  # ikc_segment.window_devfn
 
@@ -71,16 +71,6 @@ class Report:
     distances: tuple[tuple[int, ...], ...]
     latency_ns: tuple[tuple[int, ...], ...]
     bandwidth_mb: tuple[tuple[int, ...], ...]
-
-
-def region_size(layout: Layout, partitions: int) -> int:
-    """Bytes of a region for that many partitions: a power of two, as a PCI BAR must be."""
-    end = _halves_offset(layout, partitions) + partitions**2 * layout.structs["ikc_half"].size
-    return 1 << (end - 1).bit_length()
-
-
-def _halves_offset(layout: Layout, partitions: int) -> int:
-    return layout.constant("IKC_PAGE_SIZE") + partitions * layout.structs["ikc_partition"].size
 
 
 class View:
@@ -186,7 +176,7 @@ class Region:
         if not (0 <= from_ < self._count and 0 <= to < self._count):
             raise IndexError(f"half {from_} to {to}")
         size = self.layout.structs["ikc_half"].size
-        at = _halves_offset(self.layout, self._count) + (from_ * self._count + to) * size
+        at = halves_offset(self.layout, self._count) + (from_ * self._count + to) * size
         return View(self, "ikc_half", at)
 
     # ---- what the monitor writes ----
@@ -203,7 +193,7 @@ class Region:
         header.store("monitor_id", len(identities))
         header.store("partitions_offset", layout.constant("IKC_PAGE_SIZE"))
         header.store("partition_stride", layout.structs["ikc_partition"].size)
-        header.store("halves_offset", _halves_offset(layout, len(identities)))
+        header.store("halves_offset", halves_offset(layout, len(identities)))
         header.store("half_stride", layout.structs["ikc_half"].size)
         self._count = len(identities)
         for index, identity in enumerate(identities):

@@ -55,6 +55,16 @@ class Layout:
         return {value: name.removeprefix(prefix) for name, value in self.enums[enum].items()}
 
 
+def region_size(layout: Layout, partitions: int) -> int:
+    """Bytes of a region for that many partitions: a power of two, as a PCI BAR must be."""
+    end = halves_offset(layout, partitions) + partitions**2 * layout.structs["ikc_half"].size
+    return 1 << (end - 1).bit_length()
+
+
+def halves_offset(layout: Layout, partitions: int) -> int:
+    return layout.constant("IKC_PAGE_SIZE") + partitions * layout.structs["ikc_partition"].size
+
+
 def ensure_layout(build: Path) -> Layout:
     """The layout of the present headers; compiled if `build` has not got it yet.
 

@@ -8,15 +8,16 @@ from typing import Any, Protocol
 
 from orchestrator import tsc
 from orchestrator.accelerator import choose_accelerator
-from orchestrator.enclave import LaunchOptions, require_room
 from orchestrator.errors import EnclaveError
 from orchestrator.ikc_layout import ensure_layout
 from orchestrator.images import HostImage, ensure_host_image
+from orchestrator.launch_options import LaunchOptions
 from orchestrator.lwk import BUILD, LWK, ensure_lwk
 from orchestrator.plan import Plan
 from orchestrator.qemu import find_qemu
+from orchestrator.room import require_room
 from orchestrator.run import RunFolder
-from orchestrator.supervisor import start
+from orchestrator.standby import Standby
 
 
 class Teller(Protocol):
@@ -26,12 +27,13 @@ class Teller(Protocol):
     def event(self, event: dict[str, Any]) -> None: ...
 
 
-def launch(plan: Plan, run: RunFolder, asked: str, teller: Teller) -> dict[str, Any]:
+def launch(standby: Standby, plan: Plan, run: RunFolder, asked: str, teller: Teller) -> dict[str, Any]:
     """Builds what is missing, boots the enclave, and returns its status when all partitions are READY.
 
     `asked` is the accelerator: kvm, tcg or auto. Whatever goes wrong, or interrupts it, nothing of the
     enclave is left but the logs in its run folder.
     """
+    measurement = tsc.measure()
     qemu = find_qemu()
     layout = ensure_layout(BUILD)
     require_room(plan, layout)
@@ -39,8 +41,8 @@ def launch(plan: Plan, run: RunFolder, asked: str, teller: Teller) -> dict[str, 
     image = _ensure_image(plan, partial(teller.step, "image"))
     verdict = choose_accelerator(asked, qemu)
     teller.step("accel", f"{verdict.accelerator} ({verdict.reason})")
-    tsc_khz = tsc.frequency_khz() if verdict.accelerator == "tcg" else 0
-    client = start(run, plan, LaunchOptions(verdict.accelerator, layout, image, LWK, tsc_khz))
+    tsc_khz = measurement.khz() if measurement and verdict.accelerator == "tcg" else 0
+    client = standby.start(run, plan, LaunchOptions(verdict.accelerator, layout, image, LWK, tsc_khz))
     try:
         return client.wait(teller.event)
     except BaseException as error:

@@ -153,11 +153,13 @@ class EnclaveFactory:
 
         from orchestrator.launch import launch
         from orchestrator.run import RunFolder
+        from orchestrator.standby import standby
 
         plan = replace(plan, name=f"{plan.name}-{self._count}")
         run = RunFolder(plan.name, self.runtime)
         try:
-            launch(plan, run, accelerator, _Silence())
+            with standby() as waiting:
+                launch(waiting, plan, run, accelerator, _Silence())
         except Exception:
             if run.path.exists():
                 self.kept.add(run.path)

@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from orchestrator.errors import EnvironmentFault
+from orchestrator.ikc_layout import Layout, region_size
+from orchestrator.plan import Plan
+from orchestrator.qemu_command import VECTORS, shares_memory
 
 MIB = 1 << 20
 QEMU_OVERHEAD = (
@@ -14,6 +17,15 @@ QEMU_OVERHEAD = (
 # Of the supervisor for one partition: QMP, console, stderr, the fabric's connection, a viewer or two.
 FILES_PER_PARTITION = 8
 FILES_BESIDE = 64
+
+
+def require_room(plan: Plan, layout: Layout) -> None:
+    """Raises EnvironmentFault if this computer has not got the memory or the descriptors for an enclave."""
+    shared = sum(partition.memory_bytes for partition in plan.partitions if shares_memory(partition))
+    private = sum(partition.memory_bytes for partition in plan.partitions if not shares_memory(partition))
+    count = len(plan.partitions)
+    require_memory(shared + region_size(layout, count), private, count)
+    require_files(count, (count + 1) * VECTORS)
 
 
 def require_memory(shared: int, private: int, qemus: int) -> None:

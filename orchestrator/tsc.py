@@ -17,25 +17,37 @@ _WINDOW_S = 0.010
 _TRIES = 5
 
 
-def frequency_khz() -> int:
-    """Measured in 10 ms, to about 1 in 10,000; 0 if this computer has none or does not let us read it."""
+class Measurement:
+    """Begins when it is made; what is done between that and `khz` costs no time of its own."""
+
+    def __init__(self, read_tsc: Callable[[], int], read_ns: Callable[[], int]) -> None:
+        self._read_tsc, self._read_ns = read_tsc, read_ns
+        self._tsc, self._ns = pair(read_tsc, read_ns)
+
+    def khz(self) -> int:
+        """To about 1 in 10,000, which takes 10 ms from the beginning."""
+        time.sleep(max(0.0, _WINDOW_S - (self._read_ns() - self._ns) / 1e9))
+        tsc, ns = pair(self._read_tsc, self._read_ns)
+        return round((tsc - self._tsc) * 1_000_000 / (ns - self._ns))
+
+
+def measure() -> Measurement | None:
+    """Begins to measure; None if this computer has no TSC or does not let us read it."""
     if platform.machine() != "x86_64":
-        return 0
+        return None
     try:
         code = mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
     except OSError:
         # Memory that can be written and executed is forbidden here.
-        return 0
+        return None
     code.write(_READ_TSC)
-    read = ctypes.CFUNCTYPE(ctypes.c_uint64)(ctypes.addressof(ctypes.c_char.from_buffer(code)))
-    return measure(read, time.monotonic_ns)
+    first_byte = ctypes.c_char.from_buffer(code)  # which keeps the mapping as long as it lives itself
+    function = ctypes.CFUNCTYPE(ctypes.c_uint64)(ctypes.addressof(first_byte))
 
+    def read_tsc(code: ctypes.c_char = first_byte) -> int:
+        return int(function())
 
-def measure(read_tsc: Callable[[], int], read_ns: Callable[[], int]) -> int:
-    start_tsc, start_ns = pair(read_tsc, read_ns)
-    time.sleep(_WINDOW_S)
-    end_tsc, end_ns = pair(read_tsc, read_ns)
-    return round((end_tsc - start_tsc) * 1_000_000 / (end_ns - start_ns))
+    return Measurement(read_tsc, time.monotonic_ns)
 
 
 def pair(read_tsc: Callable[[], int], read_ns: Callable[[], int]) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from orchestrator.lwk import LWK, ensure_lwk
 from orchestrator.machine import DIE_WITH_PARENT
 from orchestrator.qemu import find_qemu
 from orchestrator.qemu_command import accelerator_args
-from orchestrator.trial import PASSED
+from orchestrator.trial_run import PASSED
 
 DEADLINE_S = 120
 IN_PANIC = ("panic", "panic-double-free", "panic-stack-overflow", "panic-all-at-once", "panic-in-panic")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import trial
+from orchestrator import trial_run
 from orchestrator.qemu import find_qemu
 from tests.e2e.conftest import CommandLine
 
@@ -14,7 +14,7 @@ ATTEMPTS = 30
 
 
 def test_tcg_passes() -> None:
-    (tcg,) = trial.run_trials(find_qemu(), ("tcg",))
+    (tcg,) = trial_run.run_trials(find_qemu(), ("tcg",))
     assert tcg.passed, tcg.finding
     assert "lost nothing" in tcg.finding
 
@@ -24,25 +24,25 @@ def test_lost_updates_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
     Updates are lost while both guests run at once, which a busy computer may not grant them.
     """
-    command = trial._command
+    command = trial_run._command
 
     def of_one_cpu(qemu: Path, accelerator: str, connection: int) -> list[str]:
         return [word.replace("1,maxcpus=2", "1") for word in command(qemu, accelerator, connection)]
 
-    monkeypatch.setattr(trial, "_command", of_one_cpu)
-    findings = (trial.run_trials(find_qemu(), ("tcg",))[0].finding for _ in range(ATTEMPTS))
+    monkeypatch.setattr(trial_run, "_command", of_one_cpu)
+    findings = (trial_run.run_trials(find_qemu(), ("tcg",))[0].finding for _ in range(ATTEMPTS))
     assert any("locked additions of different VMs were lost" in finding for finding in findings)
 
 
 def test_silent_guest_is_given_up_and_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    command = trial._command
+    command = trial_run._command
 
     def stopped(qemu: Path, accelerator: str, connection: int) -> list[str]:
         return [*command(qemu, accelerator, connection), "-S"]
 
-    monkeypatch.setattr(trial, "_command", stopped)
-    monkeypatch.setattr(trial, "PATIENCE_S", {"tcg": 1.0})
-    (tcg,) = trial.run_trials(find_qemu(), ("tcg",))
+    monkeypatch.setattr(trial_run, "_command", stopped)
+    monkeypatch.setattr(trial_run, "PATIENCE_S", {"tcg": 1.0})
+    (tcg,) = trial_run.run_trials(find_qemu(), ("tcg",))
     assert tcg.finding == "no verdict after 1 s; the guest printed nothing"
     assert 1.0 <= tcg.seconds < 5.0
 

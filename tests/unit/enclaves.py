@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 
 from orchestrator.client import Client
-from orchestrator.enclave import LaunchOptions
 from orchestrator.errors import EnclaveError
 from orchestrator.ikc_layout import Layout, ensure_layout
 from orchestrator.images import HostImage
+from orchestrator.launch_options import LaunchOptions
 from orchestrator.plan import Plan
 from orchestrator.resolve import resolve
 from orchestrator.run import RunFolder
 from orchestrator.spec_file import load_spec
-from orchestrator.supervisor import start
+from orchestrator.standby import standby
 from tests.unit import fake_qemu
 
 ROOT = Path(__file__).parents[2]
@@ -66,7 +66,8 @@ class Computer:
         kernel.touch()
         self.runs.append(run)
         options = LaunchOptions("tcg", self.layout, HostImage(kernel, kernel, "6.1"), kernel)
-        return start(run, self.plan(name, lwk0), options)
+        with standby() as waiting:
+            return waiting.start(run, self.plan(name, lwk0), options)
 
     def up(self, name: str = "fake") -> Client:
         client = self.start(name)

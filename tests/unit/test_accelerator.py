@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import accelerator, trial
+from orchestrator import accelerator, trial_run
 from orchestrator.errors import EnvironmentFault
 from orchestrator.trial import Trial
 
@@ -57,7 +57,7 @@ def qemu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def choose(asked: str, qemu: Path, monkeypatch: pytest.MonkeyPatch, trials: Trials) -> accelerator.Verdict:
-    monkeypatch.setattr(trial, "run_trials", trials)
+    monkeypatch.setattr(trial_run, "run_trials", trials)
     return accelerator.choose_accelerator(asked, qemu)
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator import ikc_layout
-from orchestrator.ikc import NO_WINDOW, Identity, LogReader, Region, Segment, region_size
-from orchestrator.ikc_layout import HEADERS, Layout, ensure_layout
+from orchestrator.ikc import NO_WINDOW, Identity, LogReader, Region, Segment
+from orchestrator.ikc_layout import HEADERS, Layout, ensure_layout, region_size
 
 GUEST = Path(__file__).parent / "ikc_guest.c"
 IDENTITIES = (

@@ -9,8 +9,11 @@ import pytest
 from orchestrator import launch
 from orchestrator.accelerator import Verdict
 from orchestrator.errors import EnclaveError, EnvironmentFault, GuestError
+from orchestrator.launch_options import LaunchOptions
+from orchestrator.plan import Plan
 from orchestrator.planning import load_plan
 from orchestrator.run import RunFolder
+from orchestrator.standby import Standby
 
 PLAN = load_plan(Path(__file__).parents[2] / "specs" / "solo.yaml")
 
@@ -34,6 +37,14 @@ class FakeClient:
             raise self.down_error
 
 
+class FakeStandby(Standby):
+    def __init__(self, client: FakeClient) -> None:
+        self.client = client
+
+    def start(self, run: RunFolder, plan: Plan, options: LaunchOptions) -> Any:
+        return self.client
+
+
 class Teller:
     def __init__(self) -> None:
         self.steps: list[tuple[str, str]] = []
@@ -55,21 +66,20 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch
     return monkeypatch
 
 
-def up(world: pytest.MonkeyPatch, client: FakeClient) -> dict[str, Any]:
-    world.setattr(launch, "start", lambda *arguments: client)
-    return launch.launch(PLAN, RunFolder("solo"), "auto", Teller())
+def up(client: FakeClient) -> dict[str, Any]:
+    return launch.launch(FakeStandby(client), PLAN, RunFolder("solo"), "auto", Teller())
 
 
 def test_enclave_that_is_ready_stays_up(world: pytest.MonkeyPatch) -> None:
     client = FakeClient(None)
-    assert up(world, client) == {"enclave": "solo"}
+    assert up(client) == {"enclave": "solo"}
     assert client.downs == 0
 
 
 def test_failure_takes_it_down_and_keeps_its_kind_and_words(world: pytest.MonkeyPatch) -> None:
     client = FakeClient(GuestError("lwk0: guest panicked", "`enclave restart lwk0` boots it again"))
     with pytest.raises(GuestError, match="lwk0: guest panicked") as caught:
-        up(world, client)
+        up(client)
     assert client.downs == 1
     assert caught.value.hint == f"everything was taken down; the logs are in {RunFolder('solo').path}"
 
@@ -80,7 +90,7 @@ def test_interrupt_takes_it_down_and_stays_an_interrupt(
 ) -> None:
     client = FakeClient(KeyboardInterrupt(), down_error)
     with pytest.raises(KeyboardInterrupt):
-        up(world, client)
+        up(client)
     assert client.downs == 1
 
 
@@ -94,11 +104,10 @@ def test_lack_of_room_is_found_before_anything_is_built(world: pytest.MonkeyPatc
     world.setattr(launch, "require_room", refuse)
     world.setattr(launch, "ensure_lwk", build)
     with pytest.raises(EnvironmentFault, match="no room"):
-        up(world, FakeClient(None))
+        up(FakeClient(None))
 
 
 def test_accelerator_and_its_reason_are_told(world: pytest.MonkeyPatch) -> None:
-    world.setattr(launch, "start", lambda *arguments: FakeClient(None))
     teller = Teller()
-    launch.launch(PLAN, RunFolder("solo"), "tcg", teller)
+    launch.launch(FakeStandby(FakeClient(None)), PLAN, RunFolder("solo"), "tcg", teller)
     assert teller.steps == [("accel", "tcg (asked for)")]

@@ -12,6 +12,7 @@ from orchestrator import launch
 from orchestrator.errors import GuestError
 from orchestrator.plan import Plan
 from orchestrator.run import RunFolder
+from orchestrator.standby import Standby
 from tests.unit.fake_supervisor import FakeSupervisor
 
 SOLO = Path(__file__).parents[2] / "specs" / "solo.yaml"
@@ -23,7 +24,9 @@ def supervisors(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[FakeSupervisor
     """Those that were started, with what they were asked."""
     started: list[FakeSupervisor] = []
 
-    def fake(plan: Plan, run: RunFolder, asked: str, teller: launch.Teller) -> dict[str, Any]:
+    def fake(
+        waiting: Standby, plan: Plan, run: RunFolder, asked: str, teller: launch.Teller
+    ) -> dict[str, Any]:
         started.append(FakeSupervisor(run))
         return started[-1].status
 
