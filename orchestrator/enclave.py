@@ -98,6 +98,14 @@ class Enclave:
             write_run_initramfs(image, run.initramfs, run.key, run.known_hosts)
         return image.kernel, str(run.initramfs)
 
+    async def _keep(self, keeper: Keeper) -> None:
+        """Linux takes the longest to boot, and the start of another QEMU beside its own would hold it up."""
+        if keeper.partition.kernel != KernelKind.LINUX:
+            for other in self.keepers:
+                if other.partition.kernel == KernelKind.LINUX:
+                    await other.begun.wait()
+        await keeper.keep()
+
     async def _launch_fault(self) -> Exception | None:
         """Waits until every QEMU was started once; the first reason why one could not be."""
         results = await asyncio.gather(*(keeper.launched for keeper in self.keepers), return_exceptions=True)
@@ -196,10 +204,8 @@ async def boot(run: RunFolder, plan: Plan, options: LaunchOptions, started: floa
         }
         fabric = resources.enter_context(Fabric(options.layout, identities(plan), memory))
         enclave = Enclave(run, plan, options, started, fabric, events, resources)
-        # Linux takes the longest.
-        order = sorted(enclave.keepers, key=lambda keeper: keeper.partition.kernel != KernelKind.LINUX)
         async with asyncio.TaskGroup() as tasks:
-            running = [tasks.create_task(keeper.keep()) for keeper in order]
+            running = [tasks.create_task(enclave._keep(keeper)) for keeper in enclave.keepers]
             running.append(tasks.create_task(enclave._note_ready()))
             try:
                 fault = await enclave._launch_fault()

@@ -27,7 +27,8 @@ Prepare = Callable[[int, int, int], Launch]
 
 
 class Keeper:
-    """`launched` is done when the first QEMU was started, or has the error why it could not be."""
+    """`launched` is done when the first QEMU was started, or has the error why it could not be; `begun` is set
+    when that QEMU has answered its monitor, and so runs its guest, or when its life is over."""
 
     def __init__(
         self,
@@ -43,6 +44,7 @@ class Keeper:
         self.console = console
         self.ssh_port: int | None = None
         self.launched: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.begun = asyncio.Event()
         self._fabric = fabric
         self._memory = memory
         self._deadlines = deadlines
@@ -76,6 +78,7 @@ class Keeper:
             except Exception as error:
                 self._log.exception("this life ended by a fault of the supervisor")
                 self._fail(error, f"the supervisor failed: {error}")
+            self.begun.set()
             self._tell()
             await self._wanted.wait()
             self._wanted.clear()
@@ -136,6 +139,7 @@ class Keeper:
         """Sees to it that each life gets ready in time and then goes on answering."""
         try:
             await machine.connect(self._deadlines.launch_s)
+            self.begun.set()
             if self.partition.kernel == "linux":
                 self.ssh_port = await machine.ssh_port(self._deadlines.monitor_s)
                 self._events.record(self.partition.name, "ssh", port=self.ssh_port)
