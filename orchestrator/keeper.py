@@ -27,8 +27,8 @@ Prepare = Callable[[int, int, int], Launch]
 
 
 class Keeper:
-    """`launched` is done when the first QEMU was started, or has the error why it could not be. `begun` is set
-    when that QEMU has answered its monitor, and so runs its guest, or is gone."""
+    """`launched` is done when the first QEMU was started, or has the error why it could not be.
+    `begun` is set when that QEMU has answered its monitor, and so runs its guest, or is gone."""
 
     def __init__(
         self,
