@@ -48,8 +48,13 @@ clean:
 
 # What `enclave` needs to run; it builds kernels and images itself. Prints only what it has to do.
 setup: packages-run $(VENV)/.run
+	@$(COMPILE)
 
 setup-test: packages-test $(VENV)/.test
+	@$(COMPILE)
+
+# Many containers forbid Python to keep what it compiles (PYTHONDONTWRITEBYTECODE): each `enclave` would do it anew.
+COMPILE = $(BIN)/python -m compileall -q orchestrator
 
 .PHONY: packages-run packages-test
 packages-run:
