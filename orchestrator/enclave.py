@@ -15,7 +15,6 @@ from orchestrator.errors import DeadlineError, EnclaveError, GuestError, HangErr
 from orchestrator.events import Events
 from orchestrator.fabric import Fabric
 from orchestrator.ikc import NO_WINDOW, Identity, LogReader, Segment
-from orchestrator.images import write_run_initramfs
 from orchestrator.keeper import Keeper
 from orchestrator.kinds import KernelKind
 from orchestrator.launch_options import LaunchOptions
@@ -25,6 +24,7 @@ from orchestrator.plan import PartitionPlan, Plan
 from orchestrator.qemu_command import Wiring, qemu_command, shares_memory
 from orchestrator.room import require_room
 from orchestrator.run import RunFolder
+from orchestrator.run_initramfs import write_run_initramfs
 
 
 class Enclave:

@@ -2,32 +2,22 @@
 """The host partition's image: kernel and initramfs, built once per content and used by every run.
 
 The initramfs is put together from Debian packages, the init of `images/init`, the files of `images/rootfs`,
-what `guest-kernels/linux` makes, and what a spec adds. Equal inputs give equal bytes. Keys are no part of it:
-each run puts its own into a small archive behind it, which is how Linux takes more than one.
+what `guest-kernels/linux` makes, and what a spec adds. Equal inputs give equal bytes. Keys are no part of it
+(run_initramfs.py).
 """
 
 import fcntl
 import hashlib
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator import cpio, debian, host_kernel, host_programs, host_tree, ssh_keys
+from orchestrator import cpio, debian, host_kernel, host_programs, host_tree
+from orchestrator.host_image import HostImage
 
 # Counted up when the code makes another image from the same inputs.
 _RECIPE = 4
 _BASE_PACKAGES = ("busybox-static", "dropbear-bin")
-
-
-@dataclass(frozen=True, slots=True)
-class HostImage:
-    """What QEMU starts in the host partition. `kernel` is a vmlinux with a PVH note; gdb reads it too."""
-
-    kernel: Path
-    initramfs: Path
-    kernel_version: str
 
 
 def ensure_host_image(
@@ -54,26 +44,6 @@ def ensure_host_image(
             tree = host_tree.compose(kernel, unpacked, added)
             debian.write_atomically(initramfs, cpio.archive(tree))
         return HostImage(kernel.vmlinux, initramfs, kernel.release)
-
-
-def write_run_initramfs(image: HostImage, initramfs: Path, user_key: Path, known_hosts: Path) -> None:
-    """Writes a run's initramfs with fresh keys, the user's private one (0600), and the host's public one."""
-    keys = ssh_keys.generate()
-    ssh_keys.write_private(user_key, keys.user_private)
-    # For every address: QEMU will choose the port.
-    known_hosts.write_text(f"* {keys.host_public}\n")
-    shutil.copyfile(image.initramfs, initramfs)
-    with initramfs.open("ab") as archive:
-        archive.write(cpio.archive(_tree_of_keys(keys)))
-
-
-def _tree_of_keys(keys: ssh_keys.RunKeys) -> dict[str, cpio.Entry]:
-    return {
-        "etc/dropbear/host_key": cpio.regular_file(keys.host_private, 0o600),
-        "root": cpio.folder(0o700),
-        "root/.ssh": cpio.folder(0o700),
-        "root/.ssh/authorized_keys": cpio.regular_file(f"{keys.user_public}\n".encode(), 0o600),
-    }
 
 
 @contextmanager

@@ -9,8 +9,9 @@ from typing import Any, Protocol
 from orchestrator import tsc
 from orchestrator.accelerator import choose_accelerator
 from orchestrator.errors import EnclaveError
+from orchestrator.host_image import HostImage
 from orchestrator.ikc_layout import ensure_layout
-from orchestrator.images import HostImage, ensure_host_image
+from orchestrator.images import ensure_host_image
 from orchestrator.launch_options import LaunchOptions
 from orchestrator.lwk import BUILD, LWK, ensure_lwk
 from orchestrator.plan import Plan

@@ -4,8 +4,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.host_image import HostImage
 from orchestrator.ikc_layout import Layout
-from orchestrator.images import HostImage
 
 
 @dataclass(frozen=True, slots=True)

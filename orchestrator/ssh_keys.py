@@ -12,6 +12,8 @@ import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 _ALGORITHM = b"ssh-ed25519"
 # PROTOCOL.key of OpenSSH: what an unencrypted file begins with, and the unit that it is padded to.
 _MAGIC = b"openssh-key-v1\0"
@@ -48,9 +50,6 @@ def write_private(path: Path, key: bytes) -> None:
 
 
 def _generate_pair() -> _KeyPair:
-    # Imported here: most commands need no keys.
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
     key = Ed25519PrivateKey.generate()
     return _KeyPair(key.private_bytes_raw(), key.public_key().public_bytes_raw())
 

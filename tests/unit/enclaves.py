@@ -12,8 +12,8 @@ import pytest
 
 from orchestrator.client import Client
 from orchestrator.errors import EnclaveError
+from orchestrator.host_image import HostImage
 from orchestrator.ikc_layout import Layout, ensure_layout
-from orchestrator.images import HostImage
 from orchestrator.launch_options import LaunchOptions
 from orchestrator.plan import Plan
 from orchestrator.resolve import resolve

@@ -16,9 +16,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from orchestrator import host_kernel, host_programs, host_tree, images
 from orchestrator.errors import EnvironmentFault, UsageError
+from orchestrator.host_image import HostImage
+from orchestrator.run_initramfs import write_run_initramfs
 from tests.unit import fake_debian
 
-Build = Callable[..., images.HostImage]
+Build = Callable[..., HostImage]
 
 
 @pytest.fixture
@@ -37,7 +39,7 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def build(fake: fake_debian.FakeDebian, programs: Path, tmp_path: Path) -> Build:
     def run(
         packages: Sequence[str] = (), files: Mapping[str, Path] | None = None, where: str = "build"
-    ) -> images.HostImage:
+    ) -> HostImage:
         return images.ensure_host_image(tmp_path / where, packages, files or {}, fake_debian.quiet)
 
     return run
@@ -214,7 +216,7 @@ def run(build: Build, tmp_path: Path) -> Path:
     """The files of a run."""
     folder = tmp_path / "run"
     folder.mkdir()
-    images.write_run_initramfs(build(), folder / "initramfs", folder / "id_ed25519", folder / "known_hosts")
+    write_run_initramfs(build(), folder / "initramfs", folder / "id_ed25519", folder / "known_hosts")
     return folder
 
 
@@ -248,7 +250,7 @@ def test_the_host_has_the_key_that_it_is_known_by(run: Path) -> None:
 
 def test_keys_are_fresh_for_each_run(build: Build, tmp_path: Path) -> None:
     paths = [tmp_path / name for name in ("initramfs", "id", "known")]
-    images.write_run_initramfs(build(), *paths)
+    write_run_initramfs(build(), *paths)
     first = [path.read_bytes() for path in paths]
-    images.write_run_initramfs(build(), *paths)
+    write_run_initramfs(build(), *paths)
     assert all(path.read_bytes() != old for path, old in zip(paths, first, strict=True))
