@@ -9,9 +9,9 @@ import json
 import os
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from textwrap import shorten
+from typing import NamedTuple
 
 from orchestrator.errors import EnvironmentFault
 from orchestrator.trial import Trial
@@ -24,8 +24,7 @@ REASON_LENGTH = 80
 _CACHE_FORMAT = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """`accelerator` is the one to use, `reason` why, in one line; `trials` are empty when none was needed."""
 
     accelerator: str
@@ -133,5 +132,5 @@ def _remember(key: str, trials: Iterable[Trial]) -> None:
     with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
         fresh = file.with_name(f"{file.name}.{os.getpid()}")
-        fresh.write_text(json.dumps({"key": key, "trials": [asdict(trial) for trial in trials]}))
+        fresh.write_text(json.dumps({"key": key, "trials": [trial._asdict() for trial in trials]}))
         fresh.replace(file)

@@ -14,11 +14,11 @@ import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import asdict
 from typing import Any
 
 from orchestrator.enclave import Enclave
 from orchestrator.errors import EnclaveError, UsageError
+from orchestrator.records import as_json
 from orchestrator.status import describe
 
 REQUEST_MAX = 1 << 16  # bytes
@@ -89,7 +89,7 @@ class Control:
         report = self._enclave.fabric.region.report(partition.index)
         if report is None:
             raise UsageError(f"{partition.name} has not reported what it found")
-        return asdict(report)
+        return dict(as_json(report))
 
     async def _wait(self, request: Json, answer: "_Answer") -> Json:
         async with answer.following(self._enclave):

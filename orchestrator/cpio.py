@@ -8,7 +8,7 @@ may be written one after the other; the kernel unpacks them in turn, and the lat
 
 import stat
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _MAGIC = b"070701"
 _TRAILER = "TRAILER!!!"
@@ -16,8 +16,7 @@ _TRAILER = "TRAILER!!!"
 _BLOCK_SIZE = 512
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One file: `mode` as in st_mode, type included; `data` is a link's target, or empty for a folder."""
 
     mode: int

@@ -5,13 +5,12 @@ Generous by an order of magnitude against what was measured, because a computer 
 is there to end a wait that would be endless, not to judge speed.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 PROBE_EVERY_S = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Deadlines:
+class Deadlines(NamedTuple):
     """`launch_s`: QEMU answers its monitor. `ready_s`: the kernel says READY. `answer_s`: a kernel answers
     its mailbox. `shutdown_s`: a kernel that was asked to powers off. `monitor_s`: QEMU obeys its monitor."""
 

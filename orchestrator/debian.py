@@ -13,8 +13,8 @@ import re
 import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from orchestrator.errors import EnvironmentFault, UsageError
 
@@ -29,8 +29,7 @@ class AptFault(EnvironmentFault):
     """apt or dpkg-deb failed; the message is what it said."""
 
 
-@dataclass(frozen=True, slots=True)
-class Package:
+class Package(NamedTuple):
     """One version of one package, known by its archive's file name `name_version_architecture.deb`."""
 
     archive: str
@@ -45,8 +44,7 @@ class Package:
         return self.archive.split("_")[1].replace("%3a", ":")
 
 
-@dataclass(frozen=True, slots=True)
-class Pool:
+class Pool(NamedTuple):
     """The folder that holds what was selected, downloaded and unpacked."""
 
     root: Path
@@ -70,7 +68,7 @@ def selected(
         progress("choosing Debian packages")
         packages = select()
         download(pool, packages, progress)
-        write_atomically(path, json.dumps([asdict(each) for each in packages], indent=1).encode() + b"\n")
+        write_atomically(path, json.dumps([each._asdict() for each in packages], indent=1).encode() + b"\n")
         return packages
 
 

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the host partition boots; images.py makes it."""
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class HostImage:
+class HostImage(NamedTuple):
     """What QEMU starts in the host partition. `kernel` is a vmlinux with a PVH note; gdb reads it too."""
 
     kernel: Path

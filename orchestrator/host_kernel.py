@@ -9,8 +9,8 @@ import struct
 import subprocess
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from orchestrator import debian
 from orchestrator.errors import EnvironmentFault
@@ -28,8 +28,7 @@ _LZ4_MAGIC = b"\x02\x21\x4c\x18"
 _SIZE_BYTES = 4
 
 
-@dataclass(frozen=True, slots=True)
-class HostKernel:
+class HostKernel(NamedTuple):
     """`release` is what uname -r says; `vmlinux` is an ELF with a PVH note, which gdb reads too (it has no
     debug information); `modules` is the folder that Debian's own modules are under.
     """

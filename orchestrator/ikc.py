@@ -8,15 +8,14 @@ value without a name is shown as a number, and text is decoded with what cannot 
 
 import mmap
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from orchestrator.ikc_layout import Layout, halves_offset
 
 NO_WINDOW = 0xFFFF_FFFF  # ikc_segment.window_devfn
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(NamedTuple):
     """Guest-physical RAM of a partition; `offset` is its place in its window, sizes are bytes."""
 
     phys: int
@@ -26,8 +25,7 @@ class Segment:
     node: int
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """What the monitor says of a partition before any kernel starts; `kernel` is LINUX, LWK or CUSTOM."""
 
     name: str
@@ -37,15 +35,13 @@ class Identity:
     segments: tuple[Segment, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Mailbox:
+class Mailbox(NamedTuple):
     incarnation: int
     alive: bool
     sequence: int
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(NamedTuple):
     """What a partition says of itself. `state` and `answer` are names of the C enums without their prefix."""
 
     state: str
@@ -62,8 +58,7 @@ class Status:
     panic_text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """What a kernel found in its ACPI tables; numbering and units are its own (struct ikc_report)."""
 
     cpus: tuple[tuple[int, int], ...]  # APIC id, node

@@ -12,11 +12,11 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from orchestrator.errors import EnclaveError, EnvironmentFault
+from orchestrator.records import as_json
 
 if TYPE_CHECKING:
     from elftools.dwarf.die import DIE
@@ -25,8 +25,7 @@ HEADERS = Path(__file__).parents[1] / "guest-kernels" / "ikc"
 ROOT_STRUCT = "ikc_layout_roots"
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(NamedTuple):
     """`type` is u8, u16, u32, u64 or the name of a struct; `shape` is the dimensions of an array of it."""
 
     offset: int
@@ -34,14 +33,12 @@ class Field:
     shape: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Struct:
+class Struct(NamedTuple):
     size: int
     fields: Mapping[str, Field]
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(NamedTuple):
     """Structs and enums by their C names; every enumerator by its C name."""
 
     structs: Mapping[str, Struct]
@@ -81,7 +78,7 @@ def ensure_layout(build: Path) -> Layout:
     layout = compile_layout()
     build.mkdir(parents=True, exist_ok=True)
     fresh = cache.with_name(f"{cache.name}.{os.getpid()}")
-    fresh.write_text(json.dumps({"key": key, **asdict(layout)}))
+    fresh.write_text(json.dumps({"key": key, **as_json(layout)}))
     fresh.replace(cache)
     return layout
 

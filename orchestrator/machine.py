@@ -15,9 +15,8 @@ import socket
 import subprocess
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from qemu.qmp import ConnectError, EventListener, QMPClient, QMPError, Runstate
 
@@ -35,8 +34,7 @@ class MonitorLost(QMPError):
     """QEMU did not do what its monitor was asked; the message says what."""
 
 
-@dataclass(frozen=True, slots=True)
-class Launch:
+class Launch(NamedTuple):
     """How to start one QEMU. `descriptors` are inherited under their own numbers and named in `command`."""
 
     name: str

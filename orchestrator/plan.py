@@ -7,13 +7,13 @@ topology indices are dense, so each partition counts its own from 0, and the tab
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from orchestrator.kinds import KernelKind, MemoryKind
 from orchestrator.topology import Position, Shape
 
 
-@dataclass(frozen=True, slots=True)
-class NodeNuma:
+class NodeNuma(NamedTuple):
     """`home` is the NUMA node whose CPUs are the closest; latency and bandwidth are as seen from there."""
 
     node_id: int
@@ -25,8 +25,7 @@ class NodeNuma:
     bandwidth_mbps: int
 
 
-@dataclass(frozen=True, slots=True)
-class NodePlan:
+class NodePlan(NamedTuple):
     """The whole node. `distances` is the full matrix."""
 
     shape: Shape
@@ -34,8 +33,7 @@ class NodePlan:
     distances: tuple[tuple[int, ...], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class SmpPlan:
+class SmpPlan(NamedTuple):
     """The topology that QEMU is told. If it is regular all CPUs are there from the start; if not, only the
     first is, and the other owned ones are plugged. `spare` places are those where it owns nothing."""
 
@@ -44,8 +42,7 @@ class SmpPlan:
     spare: tuple[Position, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class CpuPlan:
+class CpuPlan(NamedTuple):
     """`local_cpu` is the number that the partition's kernel gives it, and `at` its place in the partition."""
 
     node_cpu: int
@@ -56,8 +53,7 @@ class CpuPlan:
     local_numa: int
 
 
-@dataclass(frozen=True, slots=True)
-class NumaPlan:
+class NumaPlan(NamedTuple):
     """A NUMA node of which the partition owns CPUs, memory or both. `initiator` is the local node with the
     closest CPUs: itself if it has any."""
 
@@ -69,8 +65,7 @@ class NumaPlan:
     initiator: int
 
 
-@dataclass(frozen=True, slots=True)
-class HmatRow:
+class HmatRow(NamedTuple):
     """What the CPUs of one local NUMA node find when they use the memory of another."""
 
     initiator: int
@@ -79,8 +74,7 @@ class HmatRow:
     bandwidth_mbps: int
 
 
-@dataclass(frozen=True, slots=True)
-class MemoryChunk:
+class MemoryChunk(NamedTuple):
     """The partition's memory of one NUMA node: one file. A window onto it needs a power of two."""
 
     local_numa: int
@@ -88,8 +82,7 @@ class MemoryChunk:
     window_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(NamedTuple):
     """Guest-physical RAM, and where in which chunk it lies."""
 
     phys: int
@@ -98,8 +91,7 @@ class Segment:
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class WindowPlan:
+class WindowPlan(NamedTuple):
     """Where the host sees a chunk of another partition."""
 
     partition: int
@@ -109,8 +101,7 @@ class WindowPlan:
     size_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class GuestFile:
+class GuestFile(NamedTuple):
     guest_path: str
     local_path: Path
 
@@ -141,8 +132,7 @@ class PartitionPlan:
         return sum(chunk.size_bytes for chunk in self.memory)
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """Partitions in the order of the spec; `monitor_id` is the peer id of the supervisor."""
 
     name: str

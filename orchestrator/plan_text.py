@@ -3,9 +3,9 @@
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
+from orchestrator import records
 from orchestrator.plan import PartitionPlan, Plan
 from orchestrator.quantities import format_cpu_list, format_size
 from orchestrator.table import columns
@@ -13,11 +13,9 @@ from orchestrator.table import columns
 
 def as_json(plan: Plan, commands: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     """The whole plan, with `command` added to each partition."""
-    whole = asdict(plan) | {"spec_path": str(plan.spec_path)}
+    whole: dict[str, Any] = records.as_json(plan)
     for partition in whole["partitions"]:
         partition["command"] = list(commands[partition["name"]])
-        for file in partition["files"]:
-            file["local_path"] = str(file["local_path"])
     return whole
 
 

@@ -2,7 +2,6 @@
 """From a spec file to its plan and QEMU's command lines, for whoever wants to look and start nothing."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.kinds import KernelKind
@@ -44,7 +43,7 @@ def current_plan(path: Path, defines: Iterable[str] = (), name: str | None = Non
 
 
 def _renamed(plan: Plan, name: str | None) -> Plan:
-    return replace(plan, name=RunFolder(name).name) if name else plan
+    return plan._replace(name=RunFolder(name).name) if name else plan
 
 
 def commands_by_hand(plan: Plan, accelerator: str) -> dict[str, list[str]]:

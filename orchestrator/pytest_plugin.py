@@ -149,13 +149,11 @@ class EnclaveFactory:
             self._end(enclave)
 
     def _boot(self, plan: "Plan", accelerator: str) -> Enclave:
-        from dataclasses import replace
-
         from orchestrator.launch import launch
         from orchestrator.run import RunFolder
         from orchestrator.standby import standby
 
-        plan = replace(plan, name=f"{plan.name}-{self._count}")
+        plan = plan._replace(name=f"{plan.name}-{self._count}")
         run = RunFolder(plan.name, self.runtime)
         try:
             with standby() as waiting:

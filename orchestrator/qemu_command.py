@@ -6,8 +6,8 @@ docs/specs/ivshmem-spec.rst.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from orchestrator import pci_slots
 from orchestrator.kinds import KernelKind
@@ -23,8 +23,7 @@ VECTORS = 2  # doorbells of each peer: enum ikc_vector
 HIGH_BARS_RESERVE = "2G"
 
 
-@dataclass(frozen=True, slots=True)
-class Acceleration:
+class Acceleration(NamedTuple):
     """What differs between accelerators: QEMU's arguments, and words for Linux's command line."""
 
     args: tuple[str, ...]
@@ -70,8 +69,7 @@ ACCELERATIONS: Mapping[str, Acceleration] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Wiring:
+class Wiring(NamedTuple):
     """How one QEMU reaches what is outside of it.
 
     `qmp`, `serial` and `fabric` are chardevs without their id, such as "socket,fd=5"; `people` is the path of

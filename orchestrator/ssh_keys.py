@@ -9,8 +9,8 @@ import base64
 import os
 import struct
 import textwrap
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -21,8 +21,7 @@ _BLOCK_BYTES = 8
 _LINE_LENGTH = 70
 
 
-@dataclass(frozen=True, slots=True)
-class RunKeys:
+class RunKeys(NamedTuple):
     """`host_private` in dropbear's format, `user_private` in OpenSSH's, the public ones as a line of text."""
 
     host_private: bytes
@@ -31,8 +30,7 @@ class RunKeys:
     user_public: str
 
 
-@dataclass(frozen=True, slots=True)
-class _KeyPair:
+class _KeyPair(NamedTuple):
     private: bytes
     public: bytes
 

@@ -15,17 +15,17 @@ import signal
 import socket
 import sys
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from orchestrator.control import Control
 from orchestrator.enclave import Enclave, boot
 from orchestrator.errors import EnclaveError
 from orchestrator.launch_options import LaunchOptions
 from orchestrator.plan import Plan
+from orchestrator.records import as_json
 from orchestrator.run import RunFolder
 from orchestrator.status import describe
 
@@ -36,8 +36,7 @@ _LIBC = ctypes.CDLL(None)
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(NamedTuple):
     """What is to be run. `lock` is held until all is gone; `told` goes to whoever waits for the start."""
 
     run: RunFolder
@@ -121,7 +120,7 @@ async def _supervise(order: Order) -> None:
     run = order.run
     try:
         async with boot(run, order.plan, order.options, order.time) as enclave:
-            run.plan.write_text(json.dumps(asdict(order.plan), default=str, indent=2) + "\n")
+            run.plan.write_text(json.dumps(as_json(order.plan), indent=2) + "\n")
             ending = _Ending(enclave)
             await _serve(order, ending)
             _write_final(run, describe(enclave), ending.reason)

@@ -6,7 +6,6 @@ CPUs are numbered as QEMU numbers them: threads fastest, then cores, dies and so
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 # QEMU 7.2 under TCG has 8-bit APIC ids, of which 255 is the broadcast.
@@ -25,8 +24,7 @@ class Position(NamedTuple):
     thread: int
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(NamedTuple):
     """How many of each there are in one of the next larger."""
 
     sockets: int
@@ -84,4 +82,4 @@ def enclosing_shape(local: Sequence[Position]) -> Shape:
     shape = Shape(sockets, dies, cores, threads)
     has_gap = sorted(map(shape.apic_id, local)) != list(range(len(local)))
     places = LOGICAL_CPUS_MAX + 1 if has_gap else 2
-    return replace(shape, sockets=max(sockets, -(-places // (dies * cores * threads))))
+    return shape._replace(sockets=max(sockets, -(-places // (dies * cores * threads))))

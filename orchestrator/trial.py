@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What came of trying an accelerator (trial_run.py)."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Trial:
+class Trial(NamedTuple):
     """`finding` says in words what happened; `seconds` is from the start of QEMU to the second verdict."""
 
     accelerator: str

@@ -8,7 +8,6 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -136,7 +135,7 @@ def test_no_room_for_the_enclave(computer: Computer, monkeypatch: pytest.MonkeyP
 
 
 def test_kernel_that_never_gets_ready(computer: Computer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(enclave, "patience", lambda accelerator, cpus: replace(SHORT, ready_s=2))
+    monkeypatch.setattr(enclave, "patience", lambda accelerator, cpus: SHORT._replace(ready_s=2))
     client = computer.start(lwk0="late")
     reason = "did not become READY within 2 s; last console line: boots"
     eventually(lambda: state(client, "lwk0") == ("HUNG", reason))
@@ -153,7 +152,7 @@ def test_qemu_that_ends_at_once(computer: Computer) -> None:
 
 
 def test_qemu_whose_monitor_is_silent(computer: Computer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(enclave, "patience", lambda accelerator, cpus: replace(SHORT, launch_s=5))
+    monkeypatch.setattr(enclave, "patience", lambda accelerator, cpus: SHORT._replace(launch_s=5))
     client = computer.start(lwk0="mute")
     message = fails_with(GuestError, client.wait)
     assert message == "lwk0: QEMU did not answer its monitor within 5 s"
