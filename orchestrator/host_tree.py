@@ -20,7 +20,7 @@ SOURCES = _ROOT / "images"
 # The one header that init shares with the kernel module.
 _UAPI = _ROOT / "guest-kernels" / "linux" / "include" / "ikc_uapi.h"
 _FIRST_MODULES = ("virtio_pci", "virtio_net")
-# At a panic it stops the machine: ikc.ko, which has the text of the panic to write, must have come before.
+# Nobody waits for it; and at a panic it stops the machine, so ikc.ko, which has that to tell, comes before.
 _LAST_MODULES = ("pvpanic_pci",)
 # An added file that is loaded at boot.
 _MODULE = re.compile(r"usr/lib/modules/[^/]+\.ko")
@@ -118,7 +118,9 @@ def _of_package(root: Path) -> Tree:
 
 
 def _modules(kernel: HostKernel, added: Tree) -> Tree:
-    """Debian's modules that are needed, and /etc/modules: all that are loaded at boot, in that order."""
+    """Debian's modules that are needed, and lists in /etc/modules of all that are loaded at boot, in order:
+    libraries while CPUs start, drivers when they run, and the last ones when the host is READY.
+    """
     # Imported here: it takes longer than to find out that everything is built.
     from orchestrator import kernel_module
 
@@ -132,16 +134,25 @@ def _modules(kernel: HostKernel, added: Tree) -> Tree:
             return kernel_module.without_ballast(debians[name])
         raise UsageError(f"Linux {kernel.release} has no module {name!r}, on which an added one depends")
 
-    ordered = kernel_module.in_load_order(load, [*_FIRST_MODULES, *others, *_LAST_MODULES])
+    awaited = kernel_module.in_load_order(load, [*_FIRST_MODULES, *others])
+    ordered = kernel_module.in_load_order(load, [*awaited, *_LAST_MODULES])
     magic = kernel_module.vermagic(ordered[_FIRST_MODULES[0]])
     for name, path in others.items():
         built_for = kernel_module.vermagic(ordered[name])
         if built_for != magic:
             raise UsageError(f"the host runs Linux {magic!r}, but the module /{path} is for {built_for!r}")
     places = {name: others.get(name, f"usr/lib/modules/{name}.ko") for name in ordered}
-    listed = "".join(f"/{place}\n" for place in places.values())
     tree = {places[name]: cpio.regular_file(ordered[name]) for name in ordered if name not in others}
-    return tree | {"etc/modules": cpio.regular_file(listed.encode())}
+    libraries = kernel_module.libraries({name: awaited[name] for name in awaited if name not in others})
+    stages = {
+        "libraries": libraries,
+        "drivers": [name for name in awaited if name not in libraries],
+        "last": [name for name in ordered if name not in awaited],
+    }
+    for stage, names in stages.items():
+        listed = "".join(f"/{places[name]}\n" for name in names)
+        tree[f"etc/modules/{stage}"] = cpio.regular_file(listed.encode())
+    return tree
 
 
 def _compile_init() -> bytes:

@@ -4,7 +4,7 @@
 import os
 import subprocess
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 
@@ -46,6 +46,16 @@ def in_load_order(load: Callable[[str], bytes], wanted: Sequence[str]) -> dict[s
     for name in wanted:
         visit(name)
     return ordered
+
+
+def libraries(ordered: Mapping[str, bytes]) -> list[str]:
+    """Those that probe no device when they are loaded, and need only such ones."""
+    found: list[str] = []
+    for name, module in ordered.items():
+        # A driver names its devices.
+        if not _info(module, "alias") and set(dependencies(module)) <= set(found):
+            found.append(name)
+    return found
 
 
 def without_ballast(file: Path) -> bytes:

@@ -73,7 +73,7 @@ static void serve(const sigset_t *signals)
 int main(void)
 {
 	sigset_t signals;
-	pid_t ssh;
+	pid_t processors, ssh;
 
 	program_block_signals(&signals);
 	setenv("HOME", "/root", 1);
@@ -83,11 +83,15 @@ int main(void)
 	cmdline_read();
 	reboot(RB_DISABLE_CAD);
 	set_hostname();
-	processors_start();
+	processors = processors_start();
+	modules_load(MODULES_LIBRARIES);
+	/* No CPU can start while a driver probes a PCI device (EBUSY). */
+	processors_wait(processors);
 	ssh = start_ssh();
-	modules_load();
+	modules_load(MODULES_DRIVERS);
 	network_configure();
 	wait_for_ssh(ssh);
 	fabric_tell_ready();
+	modules_load(MODULES_LAST);
 	serve(&signals);
 }

@@ -28,11 +28,15 @@ void cmdline_module_parameters(const char *module, char *out, size_t size);
 /* filesystems.c */
 void filesystems_mount(void);
 
-/* processors.c: starts all CPUs; before any module, since none can start while a PCI device is probed (EBUSY) */
-void processors_start(void);
+/* processors.c: starts all CPUs, at the side; wait for the pid that it returns */
+pid_t processors_start(void);
+void processors_wait(pid_t pid);
 
-/* modules.c: loads the modules that /etc/modules lists, in its order */
-void modules_load(void);
+/* modules.c: loads the modules that a file of /etc/modules lists, in its order */
+#define MODULES_LIBRARIES "libraries"
+#define MODULES_DRIVERS "drivers"
+#define MODULES_LAST "last"
+void modules_load(const char *list);
 
 /* network.c: lo, and eth0 as QEMU's user network expects it */
 void network_configure(void);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Kernel modules, from a list that was put in order when the image was built, so that nothing here
+ * Kernel modules, from lists that were put in order when the image was built, so that nothing here
  * needs modprobe or its index files. Parameters come from the command line, as modprobe takes them.
  */
 #include <errno.h>
@@ -43,19 +43,21 @@ static void load(const char *path)
 	close(fd);
 }
 
-void modules_load(void)
+void modules_load(const char *list)
 {
-	FILE *list = fopen("/etc/modules", "re");
 	char path[PATH_SIZE];
+	FILE *file;
 
-	if (!list) {
-		report_errno("cannot open /etc/modules");
+	snprintf(path, sizeof(path), "/etc/modules/%s", list);
+	file = fopen(path, "re");
+	if (!file) {
+		report_errno("cannot open %s", path);
 		return;
 	}
-	while (fgets(path, sizeof(path), list)) {
+	while (fgets(path, sizeof(path), file)) {
 		path[strcspn(path, "\n")] = '\0';
 		if (path[0])
 			load(path);
 	}
-	fclose(list);
+	fclose(file);
 }

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "init.h"
@@ -23,7 +24,7 @@ static void start(int cpu, int fd)
 	close(fd);
 }
 
-void processors_start(void)
+static void start_all(void)
 {
 	int last = (int)sysconf(_SC_NPROCESSORS_CONF);
 
@@ -38,4 +39,25 @@ void processors_start(void)
 		else if (errno != ENOENT)
 			report_errno("%s", path);
 	}
+}
+
+/* A process of its own: to start a CPU is half waiting. */
+pid_t processors_start(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		start_all();
+		_exit(0);
+	}
+	if (pid < 0)
+		report_errno("cannot fork to start the CPUs");
+	return pid;
+}
+
+void processors_wait(pid_t pid)
+{
+	if (pid > 0)
+		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+			;
 }

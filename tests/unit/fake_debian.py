@@ -90,10 +90,15 @@ def _add_kernel(debian: FakeDebian, folder: Path) -> None:
         "drivers/virtio/virtio.ko": "",
         "drivers/net/virtio_net.ko": "virtio,net_failover",
         "net/core/net_failover.ko": "",
-        "drivers/misc/pvpanic-pci.ko": "",
+        "drivers/misc/pvpanic.ko": "",
+        "drivers/misc/pvpanic-pci.ko": "pvpanic",
     }
+    drivers = ("virtio_pci", "virtio_net", "pvpanic-pci")
     root = f"lib/modules/{RELEASE}/kernel"
-    files = {f"{root}/{path}": module(folder, depends) for path, depends in modules.items()}
+    files = {
+        f"{root}/{path}": module(folder, depends, alias="pci:*" if Path(path).stem in drivers else "")
+        for path, depends in modules.items()
+    }
     files[f"boot/vmlinuz-{RELEASE}"] = bzimage(pvh_kernel(folder))
     headers = {f"usr/src/linux-headers-{RELEASE}/Makefile": f"include /usr/src/{HEADERS}/Makefile\n".encode()}
     common = {f"usr/src/{HEADERS}/Makefile": b"all:\n\techo from the common headers\n"}
@@ -103,11 +108,11 @@ def _add_kernel(debian: FakeDebian, folder: Path) -> None:
     debian.add(HEADERS, common)
 
 
-def module(folder: Path, depends: str, vermagic: str = VERMAGIC) -> bytes:
+def module(folder: Path, depends: str, vermagic: str = VERMAGIC, alias: str = "") -> bytes:
     """An object file with the information that a kernel module carries."""
-    info = "".join(
-        f'.asciz "{line}"\n' for line in (f"depends={depends}", "license=GPL", f"vermagic={vermagic}")
-    )
+    lines = [f"depends={depends}", "license=GPL", f"vermagic={vermagic}"]
+    lines += [f"alias={alias}"] if alias else []
+    info = "".join(f'.asciz "{line}"\n' for line in lines)
     types = f'.section .BTF, "a"\n.asciz "{TYPES.decode()}"\n'
     return _assemble(folder, f'.section .modinfo, "a"\n{info}{types}', "-c") + SIGNATURE
 
