@@ -18,7 +18,7 @@ from tests.bench.figure import HEADER, row
 
 
 @click.command()
-@click.option("--runs", default=5, show_default=True, help="Samples of each figure.")
+@click.option("--runs", default=8, show_default=True, help="Samples of each figure.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Where to write the samples.")
 def main(runs: int, json_path: Path | None) -> None:
     """Measure booting."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench import bare
-from tests.bench.figure import Figure
+from tests.bench.figure import Figure, in_turn
 
 ROOT = Path(__file__).parents[2]
 BUILD = ROOT / "build"
@@ -92,10 +92,11 @@ def seconds_of(*command: str) -> float:
 
 
 def status_figure(runs: int, name: str) -> Figure:
-    answered, python = [], []
-    for _ in range(3 * runs):
-        answered.append(seconds_of(str(PROGRAM), "status", "-e", name))
-        python.append(seconds_of(sys.executable, "-c", "pass"))
+    answered, python = in_turn(
+        3 * runs,
+        lambda: seconds_of(str(PROGRAM), "status", "-e", name),
+        lambda: seconds_of(sys.executable, "-c", "pass"),
+    )
     return Figure("`enclave status`, whole process", "s", answered, "Python doing nothing", python)
 
 
@@ -125,11 +126,11 @@ def duo_figures(runs: int, folder: Path) -> Sequence[Figure]:
         host_qemu = resident_mib(partition("bench-duo", "host")["pid"])
         status_answer = status_figure(runs, "bench-duo")
 
-    ready, to_init = [], []
-    for _ in range(runs):
-        ready.append(up_and_answered(duo, "bench-duo"))
-        to_init.append(bare.linux_to_init(accelerator, kernel, initramfs, 2, words))
-
+    ready, to_init = in_turn(
+        runs,
+        lambda: up_and_answered(duo, "bench-duo"),
+        lambda: bare.linux_to_init(accelerator, kernel, initramfs, 2, words),
+    )
     return [
         Figure("duo: up to all READY and SSH answered", "s", ready, "bare Linux to init", to_init, 1.5),
         *lwk_figures(runs, accelerator),
@@ -140,17 +141,23 @@ def duo_figures(runs: int, folder: Path) -> Sequence[Figure]:
     ]
 
 
+def restarted(name: str, wanted: str) -> float:
+    """Seconds from the start of a partition's new QEMU to READY."""
+    enclave("restart", "-e", name, wanted)
+    return float(partition(name, wanted)["ready_s"])
+
+
 def lwk_figures(runs: int, accelerator: str) -> Sequence[Figure]:
     """The LWK is restarted in an enclave whose host is idle, in turn with the bare machine."""
-    to_ready, to_line = [], []
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as spec:
         spec.write(ONE_LWK)
         spec.flush()
         with running(Path(spec.name), "bench-lwk"):
-            for _ in range(3 * runs):
-                enclave("restart", "-e", "bench-lwk", "lwk0")
-                to_ready.append(partition("bench-lwk", "lwk0")["ready_s"])
-                to_line.append(bare.lwk_to_first_line(accelerator, LWK, LWK_CPUS))
+            to_ready, to_line = in_turn(
+                3 * runs,
+                lambda: restarted("bench-lwk", "lwk0"),
+                lambda: bare.lwk_to_first_line(accelerator, LWK, LWK_CPUS),
+            )
     name = f"LWK with {LWK_CPUS} CPUs: QEMU's start to READY"
     return [
         Figure(name, "s", to_ready, "bare LWK to its first line", to_line),

@@ -2,7 +2,7 @@
 """A measured figure beside its baseline. Pure: samples in, medians, ratios and a table out."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -48,6 +48,19 @@ class Figure:
             "verdict": self.verdict,
         }
         return asdict(self) | derived
+
+
+def in_turn(
+    runs: int, sample: Callable[[], float], baseline: Callable[[], float]
+) -> tuple[list[float], list[float]]:
+    """Samples of both, as A B B A A B ...: neither always finds the computer as the other one left it."""
+    samples: list[float] = []
+    bases: list[float] = []
+    for run in range(runs):
+        order = [(samples, sample), (bases, baseline)]
+        for taken, take in order if run % 2 == 0 else reversed(order):
+            taken.append(take())
+    return samples, bases
 
 
 HEADER = ("figure", "median", "min..max", "baseline", "median", "ratio", "limit", "")
