@@ -17,7 +17,7 @@ from orchestrator.topology import Position
 
 QEMU = "qemu-system-x86_64"
 CPU_DEVICE = "max-x86_64-cpu"
-VECTORS = 2  # doorbells of each peer: enum ikc_vector
+VECTORS = 6  # doorbells of each peer: enum ikc_vector
 
 # More than the 1 GiB that q35 has for BARs below 4 GiB.
 HIGH_BARS_RESERVE = "2G"

@@ -18,7 +18,7 @@ from orchestrator.ikc import Identity
 from orchestrator.ikc_layout import Layout, ensure_layout
 from orchestrator.lwk import BUILD, LWK, ensure_lwk
 from orchestrator.machine import DIE_WITH_PARENT
-from orchestrator.qemu_command import accelerator_args
+from orchestrator.qemu_command import VECTORS, accelerator_args
 from orchestrator.trial import Trial
 
 GUESTS = 2
@@ -119,7 +119,7 @@ def _command(qemu: Path, accelerator: str, connection: int) -> list[str]:
         *("-serial", "stdio"),
         *("-no-reboot", "-device", "isa-debug-exit,iobase=0xf4,iosize=4"),
         *("-chardev", f"socket,id=fabric,fd={connection}"),
-        *("-device", "ivshmem-doorbell,chardev=fabric,vectors=2"),
+        *("-device", f"ivshmem-doorbell,chardev=fabric,vectors={VECTORS}"),
     ]
 
 

@@ -19,6 +19,11 @@ struct ikc_layout_roots {
 	enum ikc_reset_reason reset_reason;
 	enum ikc_port port;
 	enum ikc_control control;
+	enum ikc_channel_state channel_state;
+	enum ikc_channel_refusal channel_refusal;
+	enum ikc_packet packet;
+	enum ikc_trace_direction trace_direction;
+	enum ikc_stream_kind stream_kind;
 };
 
 extern struct ikc_layout_roots ikc_layout_roots;

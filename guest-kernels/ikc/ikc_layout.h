@@ -6,7 +6,7 @@
  * Python reads it out of the DWARF of ikc_layout.c. docs/ikc-protocol.md describes it in words.
  *
  *   0             struct ikc_region                        written by the monitor, constant for the run
- *   partitions    struct ikc_partition[partition_count]    a page per writer, then report and log
+ *   partitions    struct ikc_partition[partition_count]    a page per writer, then report, log, trace and pool
  *   halves        struct ikc_half[count][count]            [from][to]: all that `from` writes for `to`
  *   last page     struct ikc_scratch                       self-tests, if the tables leave that page free
  *
@@ -20,7 +20,7 @@
 
 enum ikc_constant {
 	IKC_MAGIC = 0x31434b49, /* "IKC1" in memory */
-	IKC_ABI_MAJOR = 1,	/* another number: another layout; both sides must be equal */
+	IKC_ABI_MAJOR = 2,	/* another number: another layout; both sides must be equal */
 	IKC_ABI_MINOR = 0,	/* grows when something is added in spare room */
 
 	IKC_PAGE_SIZE = 4096,
@@ -41,7 +41,16 @@ enum ikc_constant {
 	IKC_DATA_SLOTS = 256,
 	IKC_MESSAGE_MAX = 4096, /* bytes of payload in one message */
 
-	IKC_RINGS = 2,
+	IKC_RINGS = 2,	     /* of every link; channels have rings of their own */
+
+	IKC_CHANNELS = 32, /* of one link; each end opens half of them */
+	IKC_CHANNEL_SLOTS = 64,
+
+	IKC_POOL_SIZE = 1024 * 1024, /* bytes of a partition for payloads that are lent, not copied */
+	IKC_POOL_PAGES = IKC_POOL_SIZE / IKC_PAGE_SIZE,
+
+	IKC_TRACE_RECORDS = 1024, /* a power of two */
+	IKC_TRACE_DATA = 80,	  /* bytes of payload in a record */
 
 	/* The ivshmem device (QEMU docs/specs/ivshmem-spec.rst): BAR0 registers. */
 	IKC_PCI_VENDOR = 0x1af4,
@@ -54,7 +63,9 @@ enum ikc_constant {
 enum ikc_vector {
 	IKC_VECTOR_CONTROL = 0, /* mailbox, life and death, link states, control ring */
 	IKC_VECTOR_DATA = 1,	/* data ring */
-	IKC_VECTORS = 2,
+	IKC_VECTOR_CHANNEL = 2, /* the first of those that channels are rung on; each receiver chooses */
+	IKC_CHANNEL_VECTORS = 4,
+	IKC_VECTORS = IKC_VECTOR_CHANNEL + IKC_CHANNEL_VECTORS,
 };
 
 enum ikc_ring_kind {
@@ -111,6 +122,32 @@ enum ikc_reset_reason {
 	IKC_RESET_BAD_TAIL = 5,	 /* the peer says it consumed what was never sent */
 	IKC_RESET_BAD_LENGTH = 6, /* a message longer than IKC_MESSAGE_MAX, or than what was published */
 	IKC_RESET_LOCAL = 7,	 /* asked for on this side: module unload, shutdown */
+	IKC_RESET_BAD_CHANNEL = 8, /* the peer's words about a channel make no sense */
+};
+
+/* States of one end of a channel (docs/ikc-protocol.md, "Channels"). */
+enum ikc_channel_state {
+	IKC_CHANNEL_FREE = 0,
+	IKC_CHANNEL_OPENING = 1, /* said by the opener alone */
+	IKC_CHANNEL_OPEN = 2,
+	IKC_CHANNEL_REFUSED = 3, /* said by the other end alone */
+	IKC_CHANNEL_CLOSED = 4,
+};
+
+/* Why a channel was refused. */
+enum ikc_channel_refusal {
+	IKC_REFUSAL_NONE = 0,
+	IKC_REFUSAL_PORT = 1,	     /* nobody listens there */
+	IKC_REFUSAL_MAGIC = 2,	     /* who listens there speaks another protocol */
+	IKC_REFUSAL_PACKET_SIZE = 3, /* ... or uses another packet size */
+	IKC_REFUSAL_BUSY = 4,	     /* who listens there has no room for it now */
+	IKC_REFUSAL_CLOSED = 5,	     /* accepted, and closed before this end looked */
+};
+
+/* What a packet in a channel's ring is: the destination port field of its first slot. */
+enum ikc_packet {
+	IKC_PACKET_COPIED = 0, /* its payload is in the ring */
+	IKC_PACKET_LENT = 1,   /* its payload is a struct ikc_reference */
 };
 
 /* Well-known destination ports of data messages. 0-255 belong to this project, the rest to users. */
@@ -132,6 +169,13 @@ enum ikc_control {
 struct ikc_refusal {
 	uint16_t to_port;
 	uint16_t from_port;
+	uint32_t reserved;
+};
+
+/* A payload that lies in the sender's pool until this message is taken. */
+struct ikc_reference {
+	uint64_t offset; /* in the sender's pool */
+	uint32_t length;
 	uint32_t reserved;
 };
 
@@ -179,6 +223,8 @@ struct ikc_mailbox {
 	uint32_t command;     /* enum ikc_command; written before sequence */
 	uint32_t sequence;    /* of the command; stored last, with release */
 	uint64_t argument;
+	uint32_t trace; /* not 0: write a record of each message into struct ikc_trace */
+	uint32_t reserved;
 };
 
 /*
@@ -236,6 +282,33 @@ struct ikc_log {
 	uint8_t data[IKC_LOG_SIZE];
 };
 
+enum ikc_trace_direction {
+	IKC_TRACE_SENT = 0,
+	IKC_TRACE_TAKEN = 1,
+};
+
+/* One message that passed. The stamp is the record's number + 1, and 0 while it is being written. */
+struct ikc_trace_record {
+	uint64_t stamp;
+	uint64_t time_ns; /* by the kernel's clock, from its first instruction */
+	uint32_t generation; /* of the link, this end's */
+	uint32_t length;     /* of the message */
+	uint16_t peer;
+	uint16_t ring; /* enum ikc_ring_kind; from IKC_RINGS on: of channel ring - IKC_RINGS */
+	uint16_t direction; /* enum ikc_trace_direction */
+	uint16_t to_port;
+	uint16_t from_port;
+	uint16_t reserved[3];
+	uint8_t data[IKC_TRACE_DATA]; /* the payload's first bytes */
+};
+
+/* What passed while the monitor asked for it. Writer: the partition. */
+struct ikc_trace {
+	uint64_t written; /* records ever written; free-running, stored with release */
+	uint8_t pad[56];
+	struct ikc_trace_record records[IKC_TRACE_RECORDS]; /* record n is at n modulo their number */
+};
+
 /* A page or more per writer. */
 struct ikc_partition {
 	struct ikc_identity identity __attribute__((aligned(IKC_PAGE_SIZE)));
@@ -243,6 +316,8 @@ struct ikc_partition {
 	struct ikc_status status __attribute__((aligned(IKC_PAGE_SIZE)));
 	struct ikc_report report __attribute__((aligned(IKC_PAGE_SIZE)));
 	struct ikc_log log __attribute__((aligned(IKC_PAGE_SIZE)));
+	struct ikc_trace trace __attribute__((aligned(IKC_PAGE_SIZE)));
+	uint8_t pool[IKC_POOL_SIZE] __attribute__((aligned(IKC_PAGE_SIZE))); /* payloads that it lends */
 };
 
 /* ---- a link: two halves, [a][b] written by a alone and [b][a] written by b alone ---- */
@@ -280,6 +355,23 @@ struct ikc_counters {
 	uint64_t refused;	/* messages for a port that nobody listens on */
 };
 
+/* One end of one channel. `state` is stored last, ordered; then ikc_half.channel_turn. */
+struct ikc_channel {
+	uint32_t state; /* enum ikc_channel_state */
+	uint32_t life;	/* of the channel, counted by its opener; the other end repeats it */
+	uint32_t start; /* index of this life's first slot in my ring */
+	uint32_t vector; /* ring me on this one for it */
+	uint16_t to_port; /* these four: what the opener asks for */
+	uint16_t from_port;
+	uint32_t magic;
+	uint32_t packet_size; /* the longest message */
+	uint32_t refusal;     /* enum ikc_channel_refusal */
+	uint64_t sent;	      /* these four are counted over all lives */
+	uint64_t received;
+	uint64_t full; /* sends refused for want of room */
+	uint64_t doorbells;
+};
+
 struct ikc_half {
 	/*
 	 * generation << 32 | generation of the other half that this end has adopted (0: none).
@@ -289,10 +381,15 @@ struct ikc_half {
 	uint64_t lives;
 	uint32_t state;	       /* enum ikc_link_state */
 	uint32_t reset_reason; /* enum ikc_reset_reason */
+	uint32_t channel_turn; /* changes with every change of a state in `channels`; ordered */
+	uint32_t reserved;
 	struct ikc_cursor cursors[IKC_RINGS];
 	struct ikc_counters counters __attribute__((aligned(64)));
 	struct ikc_slot control[IKC_CONTROL_SLOTS] __attribute__((aligned(128)));
 	struct ikc_slot data[IKC_DATA_SLOTS] __attribute__((aligned(128)));
+	struct ikc_channel channels[IKC_CHANNELS] __attribute__((aligned(64)));
+	struct ikc_cursor channel_cursors[IKC_CHANNELS];
+	struct ikc_slot channel_slots[IKC_CHANNELS][IKC_CHANNEL_SLOTS] __attribute__((aligned(128)));
 } __attribute__((aligned(IKC_PAGE_SIZE)));
 
 /* ---- the scratch page: for self-tests that need two kernels; zero at first, used once in a run ---- */
@@ -324,6 +421,7 @@ IKC_ASSERT_AT(struct ikc_identity, segments, 48);
 IKC_ASSERT_AT(struct ikc_mailbox, command, 8);
 IKC_ASSERT_AT(struct ikc_mailbox, sequence, 12);
 IKC_ASSERT_AT(struct ikc_mailbox, argument, 16);
+IKC_ASSERT_AT(struct ikc_mailbox, trace, 24);
 IKC_ASSERT_AT(struct ikc_status, answered, 8);
 IKC_ASSERT_AT(struct ikc_status, heartbeat, 16);
 IKC_ASSERT_AT(struct ikc_status, entry_ns, 32);
@@ -336,16 +434,30 @@ IKC_ASSERT_AT(struct ikc_log, data, 64);
 IKC_ASSERT_AT(struct ikc_partition, mailbox, 4096);
 IKC_ASSERT_AT(struct ikc_partition, status, 8192);
 IKC_ASSERT_AT(struct ikc_partition, report, 12288);
+IKC_ASSERT_AT(struct ikc_trace_record, generation, 16);
+IKC_ASSERT_AT(struct ikc_trace_record, peer, 24);
+IKC_ASSERT_AT(struct ikc_trace_record, data, 40);
+IKC_ASSERT_AT(struct ikc_trace, records, 64);
+IKC_ASSERT_AT(struct ikc_partition, log, 86016);
+IKC_ASSERT_AT(struct ikc_partition, trace, 352256);
+IKC_ASSERT_AT(struct ikc_partition, pool, 479232);
 IKC_ASSERT_AT(struct ikc_slot, length, 8);
 IKC_ASSERT_AT(struct ikc_slot, to_port, 12);
 IKC_ASSERT_AT(struct ikc_slot, data, 16);
 IKC_ASSERT_AT(struct ikc_cursor, tail, 64);
 IKC_ASSERT_AT(struct ikc_cursor, sender_waits, 192);
+IKC_ASSERT_AT(struct ikc_channel, vector, 12);
+IKC_ASSERT_AT(struct ikc_channel, magic, 20);
+IKC_ASSERT_AT(struct ikc_channel, sent, 32);
 IKC_ASSERT_AT(struct ikc_half, state, 8);
+IKC_ASSERT_AT(struct ikc_half, channel_turn, 16);
 IKC_ASSERT_AT(struct ikc_half, cursors, 64);
 IKC_ASSERT_AT(struct ikc_half, counters, 576);
 IKC_ASSERT_AT(struct ikc_half, control, 768);
 IKC_ASSERT_AT(struct ikc_half, data, 2816);
+IKC_ASSERT_AT(struct ikc_half, channels, 35584);
+IKC_ASSERT_AT(struct ikc_half, channel_cursors, 37632);
+IKC_ASSERT_AT(struct ikc_half, channel_slots, 45824);
 IKC_ASSERT_AT(struct ikc_scratch_mark, phase, 8);
 IKC_ASSERT_AT(struct ikc_scratch, marks, 64);
 _Static_assert(sizeof(struct ikc_scratch) <= IKC_PAGE_SIZE, "ikc_scratch is larger than its page");
@@ -353,39 +465,50 @@ _Static_assert(sizeof(struct ikc_region) == 64, "ikc_region grew");
 _Static_assert(sizeof(struct ikc_identity) <= IKC_PAGE_SIZE, "ikc_identity is larger than its page");
 _Static_assert(sizeof(struct ikc_status) <= IKC_PAGE_SIZE, "ikc_status is larger than its page");
 _Static_assert(sizeof(struct ikc_slot) == IKC_SLOT_SIZE, "ikc_slot grew");
+_Static_assert(sizeof(struct ikc_channel) == 64, "ikc_channel grew");
+_Static_assert(sizeof(struct ikc_reference) == 16, "ikc_reference grew");
+_Static_assert(sizeof(struct ikc_trace_record) == 120, "ikc_trace_record grew");
 _Static_assert(sizeof(struct ikc_partition) % IKC_PAGE_SIZE == 0, "ikc_partition is not whole pages");
 _Static_assert(sizeof(struct ikc_half) % IKC_PAGE_SIZE == 0, "ikc_half is not whole pages");
 
-/* ---- where things are, once the header was found valid (ikc_region_fault) ---- */
+/* ---- where things are ---- */
 
-static inline struct ikc_partition *ikc_partition_at(const struct ikc_region *region, uint32_t index)
+/*
+ * The region as this kernel sees it: a private copy of what the header said when it was checked. The header
+ * itself is never read again: any kernel of the enclave can write there.
+ */
+struct ikc_map {
+	uintptr_t base;
+	uint64_t size;
+	uint64_t run_id;
+	uint64_t partitions; /* offsets of the tables */
+	uint64_t halves;
+	uint32_t partition_count;
+	uint32_t monitor_id;
+};
+
+static inline struct ikc_partition *ikc_partition_at(const struct ikc_map *map, uint32_t index)
 {
-	return (struct ikc_partition *)((uintptr_t)region + region->partitions_offset +
-					index * region->partition_stride);
+	return (struct ikc_partition *)(map->base + map->partitions) + index;
 }
 
-static inline struct ikc_half *ikc_half_at(const struct ikc_region *region, uint32_t from, uint32_t to)
+static inline struct ikc_half *ikc_half_at(const struct ikc_map *map, uint32_t from, uint32_t to)
 {
-	return (struct ikc_half *)((uintptr_t)region + region->halves_offset +
-				   ((uint64_t)from * region->partition_count + to) * region->half_stride);
+	return (struct ikc_half *)(map->base + map->halves) + (uint64_t)from * map->partition_count + to;
 }
 
 /* A null pointer if the tables need the whole region. */
-static inline struct ikc_scratch *ikc_scratch_at(const struct ikc_region *region)
+static inline struct ikc_scratch *ikc_scratch_at(const struct ikc_map *map)
 {
-	uint64_t at = region->region_size - IKC_PAGE_SIZE;
+	uintptr_t at = map->base + map->size - IKC_PAGE_SIZE;
 
-	if ((uintptr_t)ikc_partition_at(region, region->partition_count) > (uintptr_t)region + at ||
-	    (uintptr_t)ikc_half_at(region, region->partition_count, 0) > (uintptr_t)region + at)
+	if ((uintptr_t)ikc_partition_at(map, map->partition_count) > at ||
+	    (uintptr_t)ikc_half_at(map, map->partition_count, 0) > at)
 		return (void *)0;
-	return (struct ikc_scratch *)((uintptr_t)region + at);
+	return (struct ikc_scratch *)at;
 }
 
-/*
- * The header is written by the monitor, which is trusted, but by another build of it perhaps.
- * `mapped` is the size of the BAR in bytes. Returns what is wrong, in words, or a null pointer.
- */
-static inline const char *ikc_region_fault(const struct ikc_region *region, uint64_t mapped)
+static inline const char *ikc_header_fault(const struct ikc_region *region, uint64_t mapped)
 {
 	uint64_t count = region->partition_count;
 	uint64_t size = region->region_size;
@@ -407,6 +530,29 @@ static inline const char *ikc_region_fault(const struct ikc_region *region, uint
 	    count * region->partition_stride > size - region->partitions_offset ||
 	    count * count * region->half_stride > size - region->halves_offset)
 		return "tables that end beyond it";
+	return (void *)0;
+}
+
+/*
+ * Maps the region at `base`; `mapped` is the size of the BAR in bytes. The monitor who wrote the header is
+ * trusted, but may be another build. Returns what is wrong, in words, or a null pointer.
+ */
+static inline const char *ikc_map_region(struct ikc_map *map, const void *base, uint64_t mapped)
+{
+	const char *fault;
+	struct ikc_region header;
+
+	__builtin_memcpy(&header, base, sizeof(header));
+	fault = ikc_header_fault(&header, mapped);
+	if (fault)
+		return fault;
+	map->base = (uintptr_t)base;
+	map->size = header.region_size;
+	map->run_id = header.run_id;
+	map->partitions = header.partitions_offset;
+	map->halves = header.halves_offset;
+	map->partition_count = header.partition_count;
+	map->monitor_id = header.monitor_id;
 	return (void *)0;
 }
 

@@ -12,7 +12,6 @@
 #include "ikc_ring.h"
 
 struct ikc_link {
-	const struct ikc_region *region;
 	uint32_t own_id;
 	uint32_t peer_id;
 	struct ikc_half *own;
@@ -38,6 +37,7 @@ static inline const char *ikc_reset_reason_word(uint32_t reason)
 		[IKC_RESET_BAD_TAIL] = "the peer took what was never sent",
 		[IKC_RESET_BAD_LENGTH] = "the peer sent an impossible message",
 		[IKC_RESET_LOCAL] = "asked for here",
+		[IKC_RESET_BAD_CHANNEL] = "the peer's words about a channel make no sense",
 	};
 
 	return reason < sizeof(words) / sizeof(words[0]) ? words[reason] : "?";
@@ -80,6 +80,15 @@ static inline void ikc_link_clear_rings(struct ikc_link *link)
 	}
 }
 
+/* What this end says of its channels is over with the pair of lives (ikc_channel.h). */
+static inline void ikc_link_free_channels(struct ikc_link *link)
+{
+	uint32_t i;
+
+	for (i = 0; i < IKC_CHANNELS; i++)
+		ikc_store(&link->own->channels[i].state, (uint32_t)IKC_CHANNEL_FREE);
+}
+
 /* Gives up this life of the link, whatever its state; what was not taken yet is lost on both sides. */
 static inline void ikc_link_reset(struct ikc_link *link, enum ikc_reset_reason reason)
 {
@@ -95,20 +104,18 @@ static inline void ikc_link_reset(struct ikc_link *link, enum ikc_reset_reason r
 }
 
 /*
- * Sets up this kernel's end towards `peer_id`. The region was found valid and both ids are below its
- * count. A kernel that sets up again in one life (a module loaded twice) gets a new generation.
+ * Sets up this kernel's end towards `peer_id`; both ids are below the map's count. A kernel that sets up again in one life (a module loaded twice) gets a new generation.
  */
-static inline void ikc_link_init(struct ikc_link *link, const struct ikc_region *region, uint32_t own_id,
+static inline void ikc_link_init(struct ikc_link *link, const struct ikc_map *map, uint32_t own_id,
 				 uint32_t peer_id, uint32_t incarnation)
 {
 	uint32_t kind;
 
-	link->region = region;
 	link->own_id = own_id;
 	link->peer_id = peer_id;
-	link->own = ikc_half_at(region, own_id, peer_id);
-	link->peer = ikc_half_at(region, peer_id, own_id);
-	link->peer_life = &ikc_partition_at(region, peer_id)->mailbox;
+	link->own = ikc_half_at(map, own_id, peer_id);
+	link->peer = ikc_half_at(map, peer_id, own_id);
+	link->peer_life = &ikc_partition_at(map, peer_id)->mailbox;
 	link->incarnation = incarnation;
 	link->generation = (uint32_t)(ikc_load(&link->own->lives) >> 32);
 	for (kind = 0; kind < IKC_RINGS; kind++) {
@@ -143,6 +150,7 @@ static inline void ikc_link_adopt(struct ikc_link *link, uint32_t peer_generatio
 	link->peer_generation = peer_generation;
 	link->state = peer_generation ? IKC_LINK_INIT : IKC_LINK_RESET;
 	ikc_link_clear_rings(link);
+	ikc_link_free_channels(link);
 	ikc_link_publish(link);
 }
 

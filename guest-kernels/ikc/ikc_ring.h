@@ -127,12 +127,12 @@ static inline bool ikc_receiver_ready(const struct ikc_receiver *receiver)
 }
 
 /*
- * Takes one message: its header into *message, its payload into `buffer` of `capacity` bytes.
- * IKC_OK, IKC_EMPTY, IKC_BAD_LENGTH, or IKC_TOO_LARGE (the message stays; message->length tells
- * what it needs). The peer may change what is being copied: the copy is then garbage, but bounded.
+ * Copies the next message out and leaves it in the ring: its header into *message, its payload into
+ * `buffer` of `capacity` bytes. IKC_OK, IKC_EMPTY, IKC_BAD_LENGTH, or IKC_TOO_LARGE (message->length
+ * tells what it needs). The peer may change what is being copied: the copy is then garbage, but bounded.
  */
-static inline int ikc_receive(struct ikc_receiver *receiver, struct ikc_message *message, void *buffer,
-			      uint32_t capacity)
+static inline int ikc_peek(const struct ikc_receiver *receiver, struct ikc_message *message, void *buffer,
+			   uint32_t capacity)
 {
 	uint8_t *bytes = (uint8_t *)buffer;
 	uint32_t mask = receiver->slot_count - 1;
@@ -162,9 +162,25 @@ static inline int ikc_receive(struct ikc_receiver *receiver, struct ikc_message 
 			__builtin_memcpy(bytes + i * IKC_SLOT_DATA, slot->data, part);
 		left -= part;
 	}
-	receiver->tail += needed;
-	ikc_store_ordered(&receiver->own->tail, receiver->tail);
 	return IKC_OK;
+}
+
+/* After ikc_peek gave IKC_OK: the message is taken, and its slots, and what it lent, are the sender's again. */
+static inline void ikc_take(struct ikc_receiver *receiver, const struct ikc_message *message)
+{
+	receiver->tail += ikc_slots_for(message->length);
+	ikc_store_ordered(&receiver->own->tail, receiver->tail);
+}
+
+/* Takes one message; the results of ikc_peek, and the message stays unless it is IKC_OK. */
+static inline int ikc_receive(struct ikc_receiver *receiver, struct ikc_message *message, void *buffer,
+			      uint32_t capacity)
+{
+	int result = ikc_peek(receiver, message, buffer, capacity);
+
+	if (result == IKC_OK)
+		ikc_take(receiver, message);
+	return result;
 }
 
 /* After a receive: does the sender sleep for want of room, so that a doorbell is due? */

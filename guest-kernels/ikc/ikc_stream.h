@@ -5,7 +5,8 @@
  *
  * SINK: the requester then sends `count` messages to IKC_PORT_STREAM from the same source port; the
  * service checks them and answers with a report. SOURCE: the service sends `count` messages to the
- * requester's port. One stream per source (peer, port) at a time; a new request replaces the old.
+ * requester's port. RELAY: the service streams `count` messages to the STREAM port of `partition`, and
+ * hands the report of that on to the requester's port. One stream per source (peer, port) at a time; a new request replaces the old.
  */
 #ifndef IKC_STREAM_H
 #define IKC_STREAM_H
@@ -15,6 +16,7 @@
 enum ikc_stream_kind {
 	IKC_STREAM_SINK = 0x4b4e4953,   /* "SINK" */
 	IKC_STREAM_SOURCE = 0x43525553, /* "SURC" */
+	IKC_STREAM_RELAY = 0x594c4552,	/* "RELY" */
 	IKC_STREAM_DATA = 0x41544144,   /* "DATA" */
 	IKC_STREAM_REPORT = 0x54504552, /* "REPT" */
 };
@@ -27,10 +29,10 @@ enum ikc_stream_fault {
 };
 
 struct ikc_stream_request {
-	uint32_t kind; /* SINK or SOURCE */
+	uint32_t kind; /* SINK, SOURCE or RELAY */
 	uint32_t seed;
 	uint32_t count;
-	uint32_t reserved;
+	uint32_t partition; /* RELAY: to whom; else 0 */
 };
 
 struct ikc_stream_data {

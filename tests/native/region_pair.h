@@ -3,6 +3,7 @@
 #ifndef REGION_PAIR_H
 #define REGION_PAIR_H
 
+#include "check.h"
 #include "guarded.h"
 #include "ikc_layout.h"
 
@@ -30,9 +31,20 @@ static inline struct guarded region_create(uint32_t count)
 	return memory;
 }
 
+/* The region as the kernel sees it that has this mapping of it. */
+static inline struct ikc_map map_of(const struct guarded *memory, uint32_t mapping)
+{
+	struct ikc_map map;
+
+	CHECK(!ikc_map_region(&map, memory->at[mapping], memory->size));
+	return map;
+}
+
 static inline struct ikc_mailbox *mailbox_of(const struct guarded *memory, uint32_t index)
 {
-	return &ikc_partition_at(memory->at[0], index)->mailbox;
+	struct ikc_map map = map_of(memory, 0);
+
+	return &ikc_partition_at(&map, index)->mailbox;
 }
 
 static inline void monitor_ends_life(const struct guarded *memory, uint32_t index)
@@ -40,13 +52,16 @@ static inline void monitor_ends_life(const struct guarded *memory, uint32_t inde
 	ikc_store_release(&mailbox_of(memory, index)->alive, 0);
 }
 
-static inline void monitor_begins_life(const struct guarded *memory, uint32_t index)
+static inline void begin_life(struct ikc_mailbox *mailbox)
 {
-	struct ikc_mailbox *mailbox = mailbox_of(memory, index);
-
 	ikc_store_release(&mailbox->alive, 0);
 	ikc_store_release(&mailbox->incarnation, mailbox->incarnation + 1);
 	ikc_store_release(&mailbox->alive, 1);
+}
+
+static inline void monitor_begins_life(const struct guarded *memory, uint32_t index)
+{
+	begin_life(mailbox_of(memory, index));
 }
 
 #endif

@@ -16,6 +16,7 @@ enum { OWN, PEER, COUNT };
 
 static struct {
 	struct guarded memory;
+	struct ikc_map maps[COUNT]; /* of the kernel under test, and of its peer */
 	struct ikc_link link;
 	struct ikc_half *own_half, *half; /* of the kernel under test, and of its peer */
 	struct ikc_mailbox *mailbox;
@@ -72,12 +73,13 @@ static void behave_like_a_peer(void)
 
 static void scribble(void)
 {
-	struct ikc_region *region = world.memory.at[1];
-	uint8_t *from =
-		(uint8_t *)ikc_partition_at(region, OWN) + offsetof(struct ikc_partition, status);
-	uint64_t size = world.memory.size - (uint64_t)(from - (uint8_t *)region);
+	uint8_t *from = (uint8_t *)&ikc_partition_at(&world.maps[PEER], OWN)->status;
+	uint64_t size = world.memory.size - (uint64_t)(from - (uint8_t *)world.memory.at[PEER]);
 	uint64_t value = plausible_number();
 
+	memcpy((uint8_t *)world.memory.at[PEER] + chance(sizeof(struct ikc_region) / 8) * 8, &value,
+	       sizeof(value));
+	value = plausible_number();
 	memcpy(from + (random_next(&world.random) % (size / 8)) * 8, &value, sizeof(value));
 	value = plausible_number();
 	memcpy((uint8_t *)world.own_half + chance(sizeof(struct ikc_half) / 8) * 8, &value,
@@ -202,11 +204,13 @@ static void world_create(bool writes_everywhere)
 	monitor_begins_life(&world.memory, OWN);
 	monitor_begins_life(&world.memory, PEER);
 	/* The peer is another kernel: it writes through its own mapping. */
-	world.half = ikc_half_at(world.memory.at[0], PEER, OWN);
-	world.own_half = ikc_half_at(world.memory.at[1], OWN, PEER);
-	world.mailbox = mailbox_of(&world.memory, PEER);
+	world.maps[OWN] = map_of(&world.memory, OWN);
+	world.maps[PEER] = map_of(&world.memory, PEER);
+	world.half = ikc_half_at(&world.maps[OWN], PEER, OWN);
+	world.own_half = ikc_half_at(&world.maps[PEER], OWN, PEER);
+	world.mailbox = &ikc_partition_at(&world.maps[OWN], PEER)->mailbox;
 	world.writes_everywhere = writes_everywhere;
-	ikc_link_init(&world.link, world.memory.at[0], OWN, PEER, 1);
+	ikc_link_init(&world.link, &world.maps[OWN], OWN, PEER, 1);
 }
 
 /* An honest kernel in the peer's place: both must come to RUN, whatever was left in the region. */
@@ -214,9 +218,9 @@ static void peer_comes_to_its_senses(void)
 {
 	struct ikc_link honest;
 
-	monitor_begins_life(&world.memory, PEER);
 	world.quiet = true;
-	ikc_link_init(&honest, world.memory.at[0], PEER, OWN, world.mailbox->incarnation);
+	begin_life(world.mailbox);
+	ikc_link_init(&honest, &world.maps[OWN], PEER, OWN, world.mailbox->incarnation);
 	for (int i = 0; i < 10; i++) {
 		ikc_link_settle(&honest);
 		ikc_link_settle(&world.link);
@@ -267,7 +271,7 @@ static void test_hostile_log_writer_harms_no_reader(void)
 	uint64_t at = 0, lost;
 
 	world_create(false);
-	log = &ikc_partition_at(world.memory.at[1], PEER)->log;
+	log = &ikc_partition_at(&world.maps[PEER], PEER)->log;
 	for (uint32_t round = 0; round < 1000; round++) {
 		uint32_t capacity = chance(sizeof(text));
 

@@ -14,13 +14,14 @@ static void test_layout_parts_do_not_overlap(void)
 	struct guarded memory = region_create(COUNT);
 	uint8_t *base = memory.at[0];
 	uint64_t marked = IKC_PAGE_SIZE;
+	struct ikc_map map = map_of(&memory, 0);
 
 	memset(base + IKC_PAGE_SIZE, 0, memory.size - IKC_PAGE_SIZE);
 	for (uint32_t i = 0; i < COUNT; i++) {
-		memset(ikc_partition_at(memory.at[0], i), 1, sizeof(struct ikc_partition));
+		memset(ikc_partition_at(&map, i), 1, sizeof(struct ikc_partition));
 		marked += sizeof(struct ikc_partition);
 		for (uint32_t j = 0; j < COUNT; j++) {
-			memset(ikc_half_at(memory.at[0], i, j), 1, sizeof(struct ikc_half));
+			memset(ikc_half_at(&map, i, j), 1, sizeof(struct ikc_half));
 			marked += sizeof(struct ikc_half);
 		}
 	}
@@ -35,6 +36,7 @@ static void test_layout_gives_each_writer_pages_of_its_own(void)
 	CHECK_EQ(offsetof(struct ikc_partition, identity) % IKC_PAGE_SIZE, 0);
 	CHECK_EQ(offsetof(struct ikc_partition, mailbox) % IKC_PAGE_SIZE, 0);
 	CHECK_EQ(offsetof(struct ikc_partition, status) % IKC_PAGE_SIZE, 0);
+	CHECK_EQ(offsetof(struct ikc_partition, pool) % IKC_PAGE_SIZE, 0);
 	CHECK_EQ(sizeof(struct ikc_partition) % IKC_PAGE_SIZE, 0);
 	CHECK_EQ(sizeof(struct ikc_half) % IKC_PAGE_SIZE, 0);
 }
@@ -53,8 +55,10 @@ static void test_layout_of_a_valid_header_has_no_fault(void)
 {
 	for (uint32_t count = 1; count <= IKC_PARTITIONS_MAX; count *= 4) {
 		struct guarded memory = region_create(count);
+		struct ikc_map map = map_of(&memory, 0);
 
-		CHECK(!ikc_region_fault(memory.at[0], memory.size));
+		CHECK_EQ(map.partition_count, count);
+		CHECK_EQ(map.monitor_id, count);
 		guarded_destroy(&memory);
 	}
 }
@@ -63,9 +67,10 @@ static void test_layout_of_a_valid_header_has_no_fault(void)
 #define CHECK_REFUSED(field, value, why)                                       \
 	do {                                                                   \
 		struct ikc_region region = *(struct ikc_region *)memory.at[0]; \
+		struct ikc_map map;                                            \
 		const char *fault;                                             \
 		region.field = (value);                                        \
-		fault = ikc_region_fault(&region, memory.size);                \
+		fault = ikc_map_region(&map, &region, memory.size);            \
 		CHECK(fault && strstr(fault, why));                            \
 	} while (0)
 
@@ -96,9 +101,23 @@ static void test_layout_names_what_is_wrong_with_a_header(void)
 static void test_layout_of_another_minor_version_is_accepted(void)
 {
 	struct guarded memory = region_create(2);
+	struct ikc_map map;
 
 	((struct ikc_region *)memory.at[0])->abi_minor = IKC_ABI_MINOR + 1;
-	CHECK(!ikc_region_fault(memory.at[0], memory.size));
+	CHECK(!ikc_map_region(&map, memory.at[0], memory.size));
+	guarded_destroy(&memory);
+}
+
+/* A kernel gone astray can write into the header at any time: what was mapped stays where it is. */
+static void test_layout_of_a_mapped_region_does_not_follow_its_header(void)
+{
+	struct guarded memory = region_create(2);
+	struct ikc_map map = map_of(&memory, 0);
+	struct ikc_half *half = ikc_half_at(&map, 1, 0);
+
+	memset(memory.at[1], 0xff, sizeof(struct ikc_region));
+	CHECK(ikc_half_at(&map, 1, 0) == half);
+	CHECK_EQ(map.partition_count, 2);
 	guarded_destroy(&memory);
 }
 
@@ -110,5 +129,6 @@ int main(void)
 	RUN(test_layout_of_a_valid_header_has_no_fault);
 	RUN(test_layout_names_what_is_wrong_with_a_header);
 	RUN(test_layout_of_another_minor_version_is_accepted);
+	RUN(test_layout_of_a_mapped_region_does_not_follow_its_header);
 	return 0;
 }

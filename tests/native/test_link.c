@@ -17,12 +17,13 @@ struct node {
 
 static void boot(struct node *node, uint32_t id)
 {
+	struct ikc_map map = map_of(&node->memory, id);
 	uint32_t incarnation;
 
 	monitor_begins_life(&node->memory, id);
 	incarnation = ikc_load_acquire(&mailbox_of(&node->memory, id)->incarnation);
 	memset(&node->ends[id], 0xa5, sizeof(node->ends[id]));
-	ikc_link_init(&node->ends[id], node->memory.at[id], id, COUNT - 1 - id, incarnation);
+	ikc_link_init(&node->ends[id], &map, id, COUNT - 1 - id, incarnation);
 }
 
 /* As if every doorbell came at once: until neither end has anything to do. */
@@ -169,13 +170,14 @@ static void test_link_comes_back_after_a_restart_that_nobody_saw(void)
 static void test_link_end_set_up_twice_in_one_life_is_a_new_generation(void)
 {
 	struct node node = node_create();
+	struct ikc_map map = map_of(&node.memory, HOST);
 	struct ikc_link *host = &node.ends[HOST];
 	uint32_t before;
 
 	settle(&node);
 	before = host->generation;
 	ikc_link_reset(host, IKC_RESET_LOCAL);
-	ikc_link_init(host, node.memory.at[HOST], HOST, LWK, host->incarnation);
+	ikc_link_init(host, &map, HOST, LWK, host->incarnation);
 	CHECK_EQ(host->generation, before + 2);
 	settle(&node);
 	check_run(&node);
@@ -186,7 +188,8 @@ static void test_link_end_set_up_twice_in_one_life_is_a_new_generation(void)
 static void test_link_ignores_what_an_earlier_life_of_the_peer_left(void)
 {
 	struct node node = node_create();
-	struct ikc_half *left = ikc_half_at(node.memory.at[0], LWK, HOST);
+	struct ikc_map map = map_of(&node.memory, 0);
+	struct ikc_half *left = ikc_half_at(&map, LWK, HOST);
 
 	settle(&node);
 	monitor_begins_life(&node.memory, LWK); /* its kernel has not written yet */

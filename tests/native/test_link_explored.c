@@ -14,10 +14,11 @@
 enum { HOST, LWK, COUNT, MONITOR = COUNT };
 
 static struct {
-	struct ikc_region region __attribute__((aligned(IKC_PAGE_SIZE)));
 	struct ikc_partition partitions[COUNT];
 	struct ikc_half halves[COUNT][COUNT];
 } shared;
+
+static struct ikc_map map;
 
 /* What may go wrong, and how often at most. */
 struct trouble {
@@ -68,7 +69,7 @@ static void boot(struct end *own)
 {
 	uint32_t incarnation = ikc_load_acquire(&shared.partitions[own->id].mailbox.incarnation);
 
-	ikc_link_init(&own->link, &shared.region, own->id, COUNT - 1 - own->id, incarnation);
+	ikc_link_init(&own->link, &map, own->id, COUNT - 1 - own->id, incarnation);
 	own->state = TELL_BOOT;
 }
 
@@ -258,11 +259,12 @@ static void setup(void *const locals[])
 	union locals *host = locals[HOST], *lwk = locals[LWK], *monitor = locals[MONITOR];
 
 	memset(&shared, 0, sizeof(shared));
-	shared.region.partition_count = COUNT;
-	shared.region.partitions_offset = (uint64_t)((char *)shared.partitions - (char *)&shared);
-	shared.region.partition_stride = sizeof(struct ikc_partition);
-	shared.region.halves_offset = (uint64_t)((char *)shared.halves - (char *)&shared);
-	shared.region.half_stride = sizeof(struct ikc_half);
+	map = (struct ikc_map){
+		.base = (uintptr_t)&shared,
+		.partitions = (uint64_t)((char *)shared.partitions - (char *)&shared),
+		.halves = (uint64_t)((char *)shared.halves - (char *)&shared),
+		.partition_count = COUNT,
+	};
 	for (uint32_t id = 0; id < COUNT; id++) {
 		shared.partitions[id].mailbox.incarnation = 1;
 		shared.partitions[id].mailbox.alive = 1;

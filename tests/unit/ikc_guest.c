@@ -11,17 +11,18 @@ int main(int argc, char **argv)
 {
 	size_t size = 1 << 23;
 	void *memory = mmap(0, size, PROT_READ | PROT_WRITE, MAP_SHARED, open(argv[1], O_RDWR), 0);
-	struct ikc_region *region = memory;
-	struct ikc_partition *lwk = ikc_partition_at(region, 1);
 	struct ikc_link host_end, lwk_end;
-	const char *fault = ikc_region_fault(region, size);
+	struct ikc_map map;
+	const char *fault = ikc_map_region(&map, memory, size);
+	struct ikc_partition *lwk;
 	bool more;
 	int i;
 
 	if (fault)
 		return puts(fault), 1;
+	lwk = ikc_partition_at(&map, 1);
 	printf("%s %u %u %u\n", lwk->identity.name, lwk->identity.kernel_kind, lwk->identity.cpu_count,
-	       region->monitor_id);
+	       map.monitor_id);
 	printf("%llx %u\n", (long long)lwk->identity.segments[1].phys, lwk->identity.segments[1].window_devfn);
 	printf("%u %u %u\n", lwk->mailbox.incarnation, lwk->mailbox.command, lwk->mailbox.sequence);
 
@@ -43,8 +44,8 @@ int main(int argc, char **argv)
 
 		ikc_log_write(&lwk->log, line, sprintf(line, "line %d\n", i));
 	}
-	ikc_link_init(&host_end, region, 0, 1, 1);
-	ikc_link_init(&lwk_end, region, 1, 0, 1);
+	ikc_link_init(&host_end, &map, 0, 1, 1);
+	ikc_link_init(&lwk_end, &map, 1, 0, 1);
 	do {
 		more = ikc_link_step(&host_end);
 		more |= ikc_link_step(&lwk_end);

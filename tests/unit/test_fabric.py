@@ -17,6 +17,7 @@ from orchestrator.errors import EnvironmentFault
 from orchestrator.fabric import Fabric
 from orchestrator.ikc import Identity
 from orchestrator.ikc_layout import Layout
+from orchestrator.qemu_command import VECTORS
 
 
 def identities(count: int) -> list[Identity]:
@@ -77,8 +78,9 @@ def open_files() -> int:
 def test_the_whole_conversation_is_there_before_qemu_starts(layout: Layout) -> None:
     async def scene() -> None:
         with Fabric(layout, identities(3), {}) as fabric, connected(fabric, 1) as peer:
-            assert [number for number, _ in peer.messages] == [0, 1, -1, 0, 0, 2, 2, 3, 3, 1, 1]
-            assert [fd is not None for _, fd in peer.messages] == [False, False, True] + [True] * 8
+            peers = [peer for peer in (0, 2, 3, 1) for _ in range(VECTORS)]
+            assert [number for number, _ in peer.messages] == [0, 1, -1, *peers]
+            assert [fd is not None for _, fd in peer.messages] == [False, False, True] + [True] * len(peers)
             region = peer.messages[2][1]
             assert region is not None
             with mmap.mmap(region, 0) as mapping:
@@ -149,7 +151,7 @@ def test_a_conversation_longer_than_the_socket_holds_goes_on_as_qemu_reads(
         return ours, theirs
 
     pair = socket.socketpair
-    expected = 3 + 2 * 65
+    expected = 3 + VECTORS * 65
 
     async def scene() -> None:
         monkeypatch.setattr("orchestrator.fabric.socket.socketpair", small_pair)

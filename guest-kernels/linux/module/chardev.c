@@ -37,7 +37,7 @@ static void chardev_resume_links(struct fabric *fabric)
 {
 	u32 peer;
 
-	for (peer = 0; peer < fabric->region.count; peer++)
+	for (peer = 0; peer < fabric->region.map.partition_count; peer++)
 		if (fabric_link(fabric, peer))
 			link_resume(&fabric->links[peer]);
 }
@@ -181,10 +181,10 @@ static long chardev_info(struct opening *opening, void __user *argument)
 	const struct region *region = &opening->fabric->region;
 	struct ikc_info info = {
 		.own_id = region->own_id,
-		.partition_count = region->count,
-		.monitor_id = region->monitor_id,
+		.partition_count = region->map.partition_count,
+		.monitor_id = region->map.monitor_id,
 		.incarnation = region->incarnation,
-		.run_id = region->run_id,
+		.run_id = region->map.run_id,
 		.region_size = region->size,
 	};
 
@@ -335,7 +335,7 @@ void chardev_deregister(struct fabric *fabric)
 	misc_deregister(&fabric->misc);
 	WRITE_ONCE(fabric->stopping, true);
 	endpoints_wake(&fabric->endpoints);
-	for (peer = 0; peer < fabric->region.count; peer++)
+	for (peer = 0; peer < fabric->region.map.partition_count; peer++)
 		if (fabric_link(fabric, peer))
 			wake_up_interruptible_all(&fabric->links[peer].writable);
 	if (!atomic_dec_and_test(&fabric->users))

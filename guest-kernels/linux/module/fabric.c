@@ -11,7 +11,7 @@
 
 struct link *fabric_link(struct fabric *fabric, u32 peer)
 {
-	if (peer >= fabric->region.count || peer == fabric->region.own_id)
+	if (peer >= fabric->region.map.partition_count || peer == fabric->region.own_id)
 		return NULL;
 	return &fabric->links[peer];
 }
@@ -39,7 +39,7 @@ static bool fabric_serve_links(struct fabric *fabric, bool (*serve)(struct link 
 	bool more = false;
 	u32 peer;
 
-	for (peer = 0; peer < fabric->region.count; peer++)
+	for (peer = 0; peer < fabric->region.map.partition_count; peer++)
 		if (fabric_link(fabric, peer))
 			more |= serve(&fabric->links[peer]);
 	return more;
@@ -106,10 +106,10 @@ static int fabric_init_links(struct fabric *fabric)
 	INIT_WORK(&fabric->works.control, fabric_control_work);
 	INIT_WORK(&fabric->works.data, fabric_data_work);
 	endpoints_init(&fabric->endpoints);
-	fabric->links = kvcalloc(fabric->region.count, sizeof(*fabric->links), GFP_KERNEL);
+	fabric->links = kvcalloc(fabric->region.map.partition_count, sizeof(*fabric->links), GFP_KERNEL);
 	if (!fabric->links)
 		return -ENOMEM;
-	for (peer = 0; peer < fabric->region.count; peer++)
+	for (peer = 0; peer < fabric->region.map.partition_count; peer++)
 		if (fabric_link(fabric, peer))
 			link_init(&fabric->links[peer], &fabric->region, &fabric->endpoints,
 				  &fabric->works, peer);
@@ -120,7 +120,7 @@ static void fabric_stop_links(struct fabric *fabric)
 {
 	u32 peer;
 
-	for (peer = 0; peer < fabric->region.count; peer++)
+	for (peer = 0; peer < fabric->region.map.partition_count; peer++)
 		if (fabric_link(fabric, peer))
 			link_stop(&fabric->links[peer]);
 	cancel_work_sync(&fabric->works.control);
@@ -178,7 +178,7 @@ int fabric_probe(struct pci_dev *pdev)
 	pci_set_drvdata(pdev, fabric);
 	region_name(&fabric->region, fabric->region.own_id, name);
 	dev_info(&pdev->dev, "this is %s, partition %u of %u, in its life %u\n", name,
-		 fabric->region.own_id, fabric->region.count, fabric->region.incarnation);
+		 fabric->region.own_id, fabric->region.map.partition_count, fabric->region.incarnation);
 	windows_publish(&fabric->region);
 	return 0;
 }

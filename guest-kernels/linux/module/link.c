@@ -92,7 +92,7 @@ void link_init(struct link *link, const struct region *region, struct endpoints 
 	mutex_init(&link->lock);
 	INIT_LIST_HEAD(&link->pings);
 	region_name(region, peer, link->name);
-	ikc_link_init(&link->ikc, region->base, region->own_id, peer, region->incarnation);
+	ikc_link_init(&link->ikc, &region->map, region->own_id, peer, region->incarnation);
 }
 
 void link_stop(struct link *link)

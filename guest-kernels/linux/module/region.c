@@ -6,7 +6,7 @@
 
 struct ikc_partition *region_partition(const struct region *region, u32 index)
 {
-	return ikc_partition_at(region->base, index);
+	return ikc_partition_at(&region->map, index);
 }
 
 static bool region_name_is_proper(const char *name)
@@ -30,19 +30,16 @@ void region_name(const struct region *region, u32 index, char name[IKC_NAME_SIZE
 static int region_read_header(struct region *region)
 {
 	struct device *dev = &region->pdev->dev;
-	const char *fault = ikc_region_fault(region->base, region->size);
+	const char *fault = ikc_map_region(&region->map, region->base, region->size);
 
 	if (fault) {
 		dev_err(dev, "BAR2 is no IKC region of this ABI (%u): %s\n", IKC_ABI_MAJOR, fault);
 		return -EINVAL;
 	}
-	region->count = region->base->partition_count;
-	region->monitor_id = region->base->monitor_id;
-	region->run_id = region->base->run_id;
 	region->own_id = readl(region->registers + IKC_REG_IVPOSITION);
-	if (region->own_id >= region->count) {
+	if (region->own_id >= region->map.partition_count) {
 		dev_err(dev, "IVPosition is %u, but the region has %u partitions\n", region->own_id,
-			region->count);
+			region->map.partition_count);
 		return -EINVAL;
 	}
 	region->own = region_partition(region, region->own_id);

@@ -15,16 +15,13 @@
 struct region {
 	struct pci_dev *pdev;
 	void __iomem *registers;
-	struct ikc_region *base;
+	void *base;
 	phys_addr_t phys;
-	u64 size;
+	u64 size; /* of the BAR */
 
-	/* Copies of what the header says, so that it is never read again. */
+	struct ikc_map map;
 	u32 own_id;
-	u32 count;
-	u32 monitor_id;
 	u32 incarnation;
-	u64 run_id;
 	struct ikc_partition *own;
 };
 
@@ -43,7 +40,7 @@ static inline void region_ring(const struct region *region, u32 peer, enum ikc_v
 
 static inline void region_ring_monitor(const struct region *region)
 {
-	region_ring(region, region->monitor_id, IKC_VECTOR_CONTROL);
+	region_ring(region, region->map.monitor_id, IKC_VECTOR_CONTROL);
 }
 
 #endif

@@ -130,7 +130,7 @@ static void window_publish_missing(void)
 {
 	u32 partition;
 
-	for (partition = 0; window_region && partition < window_region->count; partition++)
+	for (partition = 0; window_region && partition < window_region->map.partition_count; partition++)
 		if (!window_find_view(partition))
 			window_publish(partition);
 }

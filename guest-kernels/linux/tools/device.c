@@ -16,6 +16,7 @@ struct device device_open(void)
 {
 	struct device device;
 	const char *fault;
+	void *region;
 
 	device.fd = open(DEVICE_PATH, O_RDWR | O_CLOEXEC);
 	if (device.fd < 0)
@@ -24,11 +25,11 @@ struct device device_open(void)
 	if (ioctl(device.fd, IKC_IOCTL_INFO, &device.info))
 		die(EXIT_ENVIRONMENT, "%s: INFO: %s: is ikc.ko of the same build?", DEVICE_PATH,
 		    strerror(errno));
-	device.region = mmap(NULL, device.info.region_size, PROT_READ, MAP_SHARED, device.fd, 0);
-	if (device.region == MAP_FAILED)
+	region = mmap(NULL, device.info.region_size, PROT_READ, MAP_SHARED, device.fd, 0);
+	if (region == MAP_FAILED)
 		die(EXIT_ENVIRONMENT, "%s: mmap of %llu bytes: %s", DEVICE_PATH,
 		    (unsigned long long)device.info.region_size, strerror(errno));
-	fault = ikc_region_fault(device.region, device.info.region_size);
+	fault = ikc_map_region(&device.map, region, device.info.region_size);
 	if (fault)
 		die(EXIT_ENVIRONMENT, "%s: the region has %s", DEVICE_PATH, fault);
 	return device;
@@ -36,7 +37,7 @@ struct device device_open(void)
 
 const struct ikc_partition *device_partition(const struct device *device, uint32_t index)
 {
-	return ikc_partition_at(device->region, index);
+	return ikc_partition_at(&device->map, index);
 }
 
 void device_name(const struct device *device, uint32_t index, char name[IKC_NAME_SIZE])

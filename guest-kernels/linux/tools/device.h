@@ -11,7 +11,7 @@
 struct device {
 	int fd;
 	struct ikc_info info;
-	const struct ikc_region *region;
+	struct ikc_map map; /* can be read only */
 };
 
 /* Opens and maps; exits with EXIT_ENVIRONMENT if there is none. */

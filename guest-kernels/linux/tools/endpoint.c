@@ -26,7 +26,7 @@ static struct endpoint endpoint_open(const struct device *device)
 const char *endpoint_why(const struct device *device, uint32_t peer, int error)
 {
 	static char why[160];
-	const struct ikc_half *half = ikc_half_at(device->region, device->info.own_id, peer);
+	const struct ikc_half *half = ikc_half_at(&device->map, device->info.own_id, peer);
 	const struct ikc_partition *partition = device_partition(device, peer);
 	char name[IKC_NAME_SIZE];
 

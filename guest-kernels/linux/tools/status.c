@@ -22,8 +22,8 @@ static struct status_link status_link(const struct device *device, uint32_t peer
 {
 	struct status_link link = {
 		.peer = peer,
-		.own = ikc_half_at(device->region, device->info.own_id, peer),
-		.other = ikc_half_at(device->region, peer, device->info.own_id),
+		.own = ikc_half_at(&device->map, device->info.own_id, peer),
+		.other = ikc_half_at(&device->map, peer, device->info.own_id),
 	};
 	uint64_t lives = ikc_load(&link.own->lives);
 

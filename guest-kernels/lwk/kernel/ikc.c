@@ -17,25 +17,23 @@
 
 struct ikc_local ikc_local;
 
-static void enter_region(const struct ikc_region *region)
+static void enter_region(const struct ikc_map *map)
 {
 	ikc_local = (struct ikc_local){
-		.region = region,
-		.partition = ikc_partition_at(region, ivshmem.id),
+		.partition = ikc_partition_at(map, ivshmem.id),
+		.map = *map,
 		.id = ivshmem.id,
-		.partition_count = region->partition_count,
-		.monitor_id = region->monitor_id,
 	};
 	ikc_local.incarnation = ikc_load_acquire(&ikc_local.partition->mailbox.incarnation);
 	ikc_status_init(ikc_mailbox_init());
-	log_info("ikc: partition %u of %u, life %u", ikc_local.id, ikc_local.partition_count,
+	log_info("ikc: partition %u of %u, life %u", ikc_local.id, map->partition_count,
 		 ikc_local.incarnation);
 }
 
 void ikc_init(void)
 {
-	const struct ikc_region *region;
 	const char *fault;
+	struct ikc_map map;
 	int err;
 
 	err = ivshmem_init();
@@ -47,15 +45,14 @@ void ikc_init(void)
 		log_error("ikc: ivshmem does not work: error %d", err);
 		return;
 	}
-	region = ivshmem.memory;
-	fault = ikc_region_fault(region, ivshmem.size);
-	if (!fault && ivshmem.id >= region->partition_count)
+	fault = ikc_map_region(&map, ivshmem.memory, ivshmem.size);
+	if (!fault && ivshmem.id >= map.partition_count)
 		fault = "fewer partitions than this peer's id";
 	if (fault) {
 		log_error("ikc: what ivshmem shows is no IKC region: %s", fault);
 		return;
 	}
-	enter_region(region);
+	enter_region(&map);
 }
 
 static void control_rang(void *arg)
@@ -75,12 +72,12 @@ void ikc_start(void)
 {
 	static const irq_handler handlers[IKC_VECTORS] = {
 		[IKC_VECTOR_CONTROL] = control_rang,
-		[IKC_VECTOR_DATA] = data_rang,
+		[IKC_VECTOR_DATA ... IKC_VECTORS - 1] = data_rang,
 	};
 	uint64_t flags;
 	int err;
 
-	if (!ikc_local.region)
+	if (!ikc_local.partition)
 		return;
 	ikc_report_init();
 	ikc_echo_init();

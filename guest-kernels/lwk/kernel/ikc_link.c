@@ -187,7 +187,7 @@ void ikc_links_ring(void)
 
 static int add_peer(uint32_t id)
 {
-	const struct ikc_identity *identity = &ikc_partition_at(ikc_local.region, id)->identity;
+	const struct ikc_identity *identity = &ikc_partition_at(&ikc_local.map, id)->identity;
 	paddr_t pages = page_alloc(PEER_PAGE_ORDER, NODE_LOCAL, PAGE_ZERO);
 	struct ikc_peer *peer;
 
@@ -196,14 +196,14 @@ static int add_peer(uint32_t id)
 	peer = phys_to_virt(pages);
 	peer->id = id;
 	memcpy(peer->name, identity->name, sizeof(peer->name) - 1);
-	ikc_link_init(&peer->link, ikc_local.region, ikc_local.id, id, ikc_local.incarnation);
+	ikc_link_init(&peer->link, &ikc_local.map, ikc_local.id, id, ikc_local.incarnation);
 	ikc_peers[id] = peer;
 	return 0;
 }
 
 int ikc_links_init(void)
 {
-	for (uint32_t id = 0; id < ikc_local.partition_count; id++) {
+	for (uint32_t id = 0; id < ikc_local.map.partition_count; id++) {
 		int err;
 
 		if (id == ikc_local.id)

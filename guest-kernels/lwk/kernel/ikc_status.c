@@ -18,7 +18,7 @@ static struct ikc_status *status;
 void ikc_status_set(enum ikc_partition_state state)
 {
 	ikc_store_release(&status->state, (uint32_t)state);
-	ivshmem_ring(ikc_local.monitor_id, IKC_VECTOR_CONTROL);
+	ivshmem_ring(ikc_local.map.monitor_id, IKC_VECTOR_CONTROL);
 }
 
 void ikc_status_answer(uint32_t sequence, enum ikc_mailbox_result result)
@@ -26,7 +26,7 @@ void ikc_status_answer(uint32_t sequence, enum ikc_mailbox_result result)
 	ikc_store(&status->heartbeat, ikc_load(&status->heartbeat) + 1);
 	ikc_store(&status->answer, (uint32_t)result);
 	ikc_store_release(&status->answered, sequence);
-	ivshmem_ring(ikc_local.monitor_id, IKC_VECTOR_CONTROL);
+	ivshmem_ring(ikc_local.map.monitor_id, IKC_VECTOR_CONTROL);
 }
 
 /* Every other CPU was stopped, wherever it was: no lock may be taken from here on. */

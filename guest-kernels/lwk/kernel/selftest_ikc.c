@@ -18,7 +18,7 @@ static const char *what_is_missing(void)
 {
 	if (!ivshmem.memory)
 		return "no ivshmem-doorbell device";
-	if (!ikc_local.region)
+	if (!ikc_local.partition)
 		return "no IKC region in the ivshmem device";
 	return NULL;
 }
@@ -55,7 +55,7 @@ static bool meet(struct ikc_scratch *scratch, enum phase phase)
 	uint64_t deadline = deadline_after(MEET_NS);
 
 	ikc_store_release(&scratch->marks[ikc_local.id].phase, (uint32_t)phase);
-	for (uint32_t i = 0; i < ikc_local.partition_count; i++)
+	for (uint32_t i = 0; i < ikc_local.map.partition_count; i++)
 		while (ikc_load_acquire(&scratch->marks[i].phase) < (uint32_t)phase) {
 			if (deadline_passed(deadline))
 				return false;
@@ -66,7 +66,7 @@ static bool meet(struct ikc_scratch *scratch, enum phase phase)
 
 static bool all_added_enough(const struct ikc_scratch *scratch)
 {
-	for (uint32_t i = 0; i < ikc_local.partition_count; i++)
+	for (uint32_t i = 0; i < ikc_local.map.partition_count; i++)
 		if (ikc_load(&scratch->marks[i].added) < ADDS)
 			return false;
 	return true;
@@ -103,15 +103,15 @@ const char *selftest_atomics_shared(void)
 
 	if (missing)
 		return missing;
-	scratch = ikc_scratch_at(ikc_local.region);
-	if (!scratch || ikc_local.partition_count < 2)
+	scratch = ikc_scratch_at(&ikc_local.map);
+	if (!scratch || ikc_local.map.partition_count < 2)
 		return "the IKC region needs two partitions and a scratch page";
 	if (!meet(scratch, HERE))
 		return "the other partitions did not come";
 	if (!add_together(scratch) || !meet(scratch, ADDED))
 		return "the other partitions did not finish";
 
-	for (uint32_t i = 0; i < ikc_local.partition_count; i++)
+	for (uint32_t i = 0; i < ikc_local.map.partition_count; i++)
 		total += ikc_load(&scratch->marks[i].added);
 	sum = ikc_load(&scratch->sum);
 	if (sum != total)

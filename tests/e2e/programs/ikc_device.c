@@ -196,14 +196,16 @@ static void test_close(void)
 {
 	struct ikc_stream_request request = { .kind = IKC_STREAM_SOURCE, .seed = 1, .count = 2000 };
 	int fd = endpoint(), other = endpoint(), tries;
-	const struct ikc_region *region;
 	const uint64_t *refused;
 	struct ikc_info info;
+	struct ikc_map map;
 	uint64_t before;
+	void *region;
 
 	check(!ioctl(other, IKC_IOCTL_INFO, &info));
 	region = mmap(NULL, info.region_size, PROT_READ, MAP_SHARED, other, 0);
-	refused = &ikc_half_at(region, info.own_id, peer)->counters.refused;
+	check(!ikc_map_region(&map, region, info.region_size));
+	refused = &ikc_half_at(&map, info.own_id, peer)->counters.refused;
 	before = ikc_load(refused);
 	check(!connect_to(fd, peer, IKC_PORT_STREAM));
 	check(!send_to(fd, peer, IKC_PORT_STREAM, &request, sizeof(request)));

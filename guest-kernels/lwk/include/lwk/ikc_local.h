@@ -10,11 +10,9 @@
 #include <lwk/types.h>
 
 struct ikc_local {
-	const struct ikc_region *region; /* NULL: there is none, and nothing below is valid */
-	struct ikc_partition *partition;
+	struct ikc_partition *partition; /* NULL: there is no region, and nothing else is valid */
+	struct ikc_map map;
 	uint32_t id;
-	uint32_t partition_count;
-	uint32_t monitor_id;
 	uint32_t incarnation;
 };
 
