@@ -28,8 +28,15 @@
  * Sleep and wake (docs/ikc-protocol.md, "Sleeping"): the sleeper stores its flag and then looks at
  * the ring; the waker stores to the ring and then looks at the flag. All four are sequentially
  * consistent, so that at least one of the two sees the other.
+ *
+ * Such a store is a plain one and a fence, not an exchange: the word is seen before the fence is waited for,
+ * and under TCG an exchange is a call into QEMU, made before anybody sees the word.
  */
 #define ikc_load_ordered(p) __atomic_load_n((p), __ATOMIC_SEQ_CST)
-#define ikc_store_ordered(p, v) __atomic_store_n((p), (v), __ATOMIC_SEQ_CST)
+#define ikc_store_ordered(p, v)                               \
+	do {                                                  \
+		__atomic_store_n((p), (v), __ATOMIC_RELEASE); \
+		__asm__ volatile("mfence" : : : "memory");    \
+	} while (0)
 
 #endif

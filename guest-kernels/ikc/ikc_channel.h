@@ -163,6 +163,7 @@ static inline void ikc_channel_rings(const struct ikc_channels *channels, uint32
 		.slot_count = IKC_CHANNEL_SLOTS,
 		.generation = link->generation,
 		.head = channels->ends[index].head,
+		.seen = channels->ends[index].head - IKC_CHANNEL_SLOTS,
 	};
 	*receiver = (struct ikc_receiver){
 		.slots = link->peer->channel_slots[index],
@@ -206,7 +207,8 @@ static inline void ikc_channel_confirm(struct ikc_channels *channels, uint32_t i
 
 /*
  * Ends our part of a channel that is open, or only asked for: `sender` is NULL then. Nobody here uses its rings
- * any more; what was sent may still be taken. Ring the peer's control vector.
+ * any more; what was sent may still be taken. Ring the peer's control vector, and look again
+ * (ikc_channels_changed): a peer that closed first says nothing new any more.
  */
 static inline void ikc_channel_close(struct ikc_channels *channels, uint32_t index,
 				     const struct ikc_sender *sender)
@@ -214,6 +216,7 @@ static inline void ikc_channel_close(struct ikc_channels *channels, uint32_t ind
 	if (sender)
 		channels->ends[index].head = sender->head;
 	ikc_channel_say(channels, index, IKC_CHANNEL_CLOSED);
+	channels->looked = false;
 }
 
 static inline enum ikc_channel_news ikc_channel_freed(struct ikc_channels *channels, uint32_t index,
@@ -229,7 +232,7 @@ static inline enum ikc_channel_news ikc_channel_look_ours(struct ikc_channels *c
 {
 	switch (channels->ends[index].state) {
 	case IKC_CHANNEL_OPENING:
-		if (!same)
+		if (!same || peer_state == IKC_CHANNEL_FREE) /* its life is stored before its state */
 			return IKC_CHANNEL_NO_NEWS;
 		if (peer_state == IKC_CHANNEL_REFUSED || peer_state == IKC_CHANNEL_CLOSED)
 			return ikc_channel_freed(channels, index, IKC_CHANNEL_DENIED);
@@ -256,11 +259,13 @@ static inline enum ikc_channel_news ikc_channel_look_theirs(struct ikc_channels 
 
 	switch (end->state) {
 	case IKC_CHANNEL_OPEN:
-		if (!same || peer_state == IKC_CHANNEL_FREE || peer_state > IKC_CHANNEL_CLOSED)
-			return IKC_CHANNEL_BROKEN;
-		if (peer_state == IKC_CHANNEL_CLOSED)
+		if (same && peer_state == IKC_CHANNEL_CLOSED)
 			return IKC_CHANNEL_ENDED;
-		if (peer_state != IKC_CHANNEL_OPEN || end->peer_opened)
+		if (same && peer_state == IKC_CHANNEL_OPENING && !end->peer_opened)
+			return IKC_CHANNEL_NO_NEWS;
+		if (!same || peer_state != IKC_CHANNEL_OPEN)
+			return IKC_CHANNEL_BROKEN;
+		if (end->peer_opened)
 			return IKC_CHANNEL_NO_NEWS;
 		end->peer_opened = true;
 		return IKC_CHANNEL_OPENED;
@@ -310,7 +315,10 @@ static inline enum ikc_channel_news ikc_channel_look(struct ikc_channels *channe
 	return news;
 }
 
-/* Has the peer said anything new about any channel? True once for each change, and in a new life of the link. */
+/*
+ * Has the peer said anything new about any channel? True once for each change, in a new life of the link, and
+ * after each close.
+ */
 static inline bool ikc_channels_changed(struct ikc_channels *channels)
 {
 	uint32_t turn = ikc_load_ordered(&channels->link->peer->channel_turn);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Compiled with -g for its DWARF alone: orchestrator/ikc.py reads every offset and constant there. */
 #include "ikc_layout.h"
+#include "ikc_bench.h"
 #include "ikc_stream.h"
 
 struct ikc_layout_roots {

@@ -21,7 +21,7 @@
 enum ikc_constant {
 	IKC_MAGIC = 0x31434b49, /* "IKC1" in memory */
 	IKC_ABI_MAJOR = 2,	/* another number: another layout; both sides must be equal */
-	IKC_ABI_MINOR = 0,	/* grows when something is added in spare room */
+	IKC_ABI_MINOR = 2,	/* grows when something is added in spare room */
 
 	IKC_PAGE_SIZE = 4096,
 	IKC_PARTITIONS_MAX = 64,
@@ -97,6 +97,7 @@ enum ikc_command {
 	IKC_COMMAND_RESTART = 3,
 	IKC_COMMAND_PANIC = 4, /* fault injection: panic with the text "panic asked for by the monitor" */
 	IKC_COMMAND_HANG = 5,  /* fault injection: spin with interrupts off */
+	IKC_COMMAND_TRIPLE_FAULT = 6, /* fault injection: an exception that cannot be taken */
 };
 
 enum ikc_mailbox_result {
@@ -155,6 +156,8 @@ enum ikc_port {
 	IKC_PORT_NONE = 0,
 	IKC_PORT_ECHO = 1,   /* every kernel: sends the payload back to the source port */
 	IKC_PORT_STREAM = 2, /* LWK: checked message streams, ikc_stream.h */
+	IKC_PORT_BENCH = 3,  /* LWK: measurements, ikc_bench.h */
+	IKC_PORT_PROCESS = 4, /* LWK: processes and their proxies, ikc_process.h */
 	IKC_PORT_FIRST_USER = 256,
 	IKC_PORT_FIRST_EPHEMERAL = 32768,
 };
@@ -247,6 +250,14 @@ struct ikc_status {
 	uint32_t panic_cpu;
 	uint32_t reserved;
 	char panic_text[IKC_PANIC_TEXT_SIZE];
+
+	/* What the kernel gives to programs, and they to it; since 2.2. */
+	uint64_t memory_bytes; /* in all; 0: nothing of this is told. Each new life begins with that */
+	uint64_t free_bytes;
+	uint32_t processes;
+	uint32_t threads;
+	uint64_t offloads; /* system calls that proxies have answered since this life began */
+	uint64_t offload_ns; /* that their callers waited for the answers, added up */
 };
 
 struct ikc_report_cpu {
@@ -427,6 +438,10 @@ IKC_ASSERT_AT(struct ikc_status, heartbeat, 16);
 IKC_ASSERT_AT(struct ikc_status, entry_ns, 32);
 IKC_ASSERT_AT(struct ikc_status, report_valid, 48);
 IKC_ASSERT_AT(struct ikc_status, panic_text, 64);
+IKC_ASSERT_AT(struct ikc_status, memory_bytes, 64 + IKC_PANIC_TEXT_SIZE);
+IKC_ASSERT_AT(struct ikc_status, processes, 80 + IKC_PANIC_TEXT_SIZE);
+IKC_ASSERT_AT(struct ikc_status, offloads, 88 + IKC_PANIC_TEXT_SIZE);
+IKC_ASSERT_AT(struct ikc_status, offload_ns, 96 + IKC_PANIC_TEXT_SIZE);
 IKC_ASSERT_AT(struct ikc_report, cpus, 16);
 IKC_ASSERT_AT(struct ikc_report, ranges, 16 + 8 * IKC_REPORT_CPUS_MAX);
 IKC_ASSERT_AT(struct ikc_log, written, 8);

@@ -71,6 +71,7 @@ static inline void ikc_link_clear_rings(struct ikc_link *link)
 
 		link->senders[kind].generation = link->generation;
 		link->senders[kind].head = 0;
+		link->senders[kind].seen = 0 - link->senders[kind].slot_count;
 		link->receivers[kind].generation = link->peer_generation;
 		link->receivers[kind].tail = 0;
 		ikc_store(&own->head, 0);
@@ -80,13 +81,16 @@ static inline void ikc_link_clear_rings(struct ikc_link *link)
 	}
 }
 
-/* What this end says of its channels is over with the pair of lives (ikc_channel.h). */
+/*
+ * What this end says of its channels is over with the pair of lives (ikc_channel.h); with release, as the tails:
+ * a peer that still has one open finds the reason too.
+ */
 static inline void ikc_link_free_channels(struct ikc_link *link)
 {
 	uint32_t i;
 
 	for (i = 0; i < IKC_CHANNELS; i++)
-		ikc_store(&link->own->channels[i].state, (uint32_t)IKC_CHANNEL_FREE);
+		ikc_store_release(&link->own->channels[i].state, (uint32_t)IKC_CHANNEL_FREE);
 }
 
 /* Gives up this life of the link, whatever its state; what was not taken yet is lost on both sides. */

@@ -62,13 +62,18 @@ static inline void ikc_pool_give(struct ikc_pool *pool, uint32_t first, uint32_t
 	ikc_pool_mark(pool, first, pages);
 }
 
-static inline void ikc_loans_begin(struct ikc_loans *loans, const struct ikc_sender *sender)
+/* Before a channel's first loan: what may still be in its ring has lent nothing. IKC_OK or IKC_BAD_TAIL. */
+static inline int ikc_loans_begin(struct ikc_loans *loans, const struct ikc_sender *sender)
 {
+	int room = ikc_sender_room(sender);
 	uint32_t i;
 
-	loans->settled = sender->head;
+	if (room < 0)
+		return room;
+	loans->settled = sender->head - (sender->slot_count - (uint32_t)room);
 	for (i = 0; i < IKC_CHANNEL_SLOTS; i++)
 		loans->of[i].pages = 0;
+	return IKC_OK;
 }
 
 static inline void ikc_loans_settle(struct ikc_loans *loans, struct ikc_pool *pool, uint32_t until)
@@ -91,7 +96,7 @@ static inline int ikc_loans_reap(struct ikc_loans *loans, struct ikc_pool *pool,
 	if (room < 0)
 		return room;
 	tail = sender->head - (sender->slot_count - (uint32_t)room);
-	if (tail - loans->settled > sender->slot_count)
+	if (tail - loans->settled > sender->head - loans->settled)
 		return IKC_BAD_TAIL; /* it has gone back */
 	ikc_loans_settle(loans, pool, tail);
 	return IKC_OK;
@@ -106,15 +111,19 @@ static inline void ikc_loans_end(struct ikc_loans *loans, struct ikc_pool *pool,
 
 /*
  * Sends a reference to `length` bytes that lie in the pool from page `first` on; they are lent if this gives
- * IKC_OK. The results are those of ikc_send. Reap before: a slot that is sent in again must have been settled.
+ * IKC_OK. The results are those of ikc_send. Reap before: IKC_FULL is also what it gives when the slot's last
+ * message was taken, but not yet reaped.
  */
 static inline int ikc_lend(struct ikc_loans *loans, struct ikc_sender *sender, uint32_t first, uint32_t length)
 {
 	struct ikc_reference reference = { (uint64_t)first * IKC_PAGE_SIZE, length, 0 };
 	struct ikc_message message = { sizeof(reference), IKC_PACKET_LENT, 0 };
 	uint32_t slot = sender->head & (sender->slot_count - 1);
-	int result = ikc_send(sender, &message, &reference);
+	int result;
 
+	if (sender->head - loans->settled >= sender->slot_count)
+		return IKC_FULL;
+	result = ikc_send(sender, &message, &reference);
 	if (result == IKC_OK) {
 		loans->of[slot].first = (uint16_t)first;
 		loans->of[slot].pages = (uint16_t)ikc_pool_pages_for(length);

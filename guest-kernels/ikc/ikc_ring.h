@@ -11,6 +11,10 @@
 
 #include "ikc_layout.h"
 
+/* A message of one slot costs little more than a call does, and a long one's copying would only be in its way. */
+#define IKC_SHORT static inline __attribute__((__always_inline__))
+#define IKC_LONG static __attribute__((__noinline__, __unused__))
+
 enum ikc_ring_result {
 	IKC_OK = 0,
 	IKC_EMPTY = -1,
@@ -28,6 +32,7 @@ struct ikc_sender {
 	uint32_t slot_count; /* a power of two */
 	uint32_t generation; /* ours: it marks our messages */
 	uint32_t head;	     /* the truth; own->head is a copy for onlookers */
+	uint32_t seen;	     /* the peer's tail, as last looked at for room; at first a whole ring back */
 };
 
 /* The receiving end. */
@@ -63,6 +68,29 @@ static inline uint64_t ikc_stamp(uint32_t generation, uint32_t index)
 	return (uint64_t)generation << 32 | (uint32_t)(index + 1);
 }
 
+/*
+ * What a slot says of its message, length, to_port and from_port, passes as one word: one access, and no part of
+ * it is of another time than the rest.
+ */
+typedef uint64_t __attribute__((may_alias)) ikc_header;
+
+static inline ikc_header *ikc_header_of(const struct ikc_slot *slot)
+{
+	return (ikc_header *)&slot->length;
+}
+
+static inline ikc_header ikc_header_from(const struct ikc_message *message)
+{
+	return (uint64_t)message->from_port << 48 | (uint64_t)message->to_port << 32 | message->length;
+}
+
+static inline void ikc_header_read(struct ikc_message *message, ikc_header header)
+{
+	message->length = (uint32_t)header;
+	message->to_port = (uint16_t)(header >> 32);
+	message->from_port = (uint16_t)(header >> 48);
+}
+
 /* Slots free for sending, or IKC_BAD_TAIL. Ordered, so that it can be the look after ikc_sender_wait. */
 static inline int ikc_sender_room(const struct ikc_sender *sender)
 {
@@ -73,40 +101,65 @@ static inline int ikc_sender_room(const struct ikc_sender *sender)
 	return (int)(sender->slot_count - used);
 }
 
-/* Sends one message. IKC_OK, IKC_FULL, IKC_TOO_LARGE or IKC_BAD_TAIL; nothing is sent unless IKC_OK. */
-static inline int ikc_send(struct ikc_sender *sender, const struct ikc_message *message,
-			   const void *payload)
+/*
+ * Is there room for so many slots, at most all? IKC_OK, IKC_FULL or IKC_BAD_TAIL. The peer writes its tail with
+ * each message that it takes: to look at it each time would cost a cache line's way from CPU to CPU.
+ */
+IKC_SHORT int ikc_sender_has_room(struct ikc_sender *sender, uint32_t needed)
 {
-	const uint8_t *bytes = (const uint8_t *)payload;
-	uint32_t mask = sender->slot_count - 1;
-	uint32_t left = message->length;
-	uint32_t needed = ikc_slots_for(left);
-	struct ikc_slot *first = &sender->slots[sender->head & mask];
-	uint32_t i;
 	int room;
 
-	if (left > ikc_ring_message_max(sender->slot_count))
-		return IKC_TOO_LARGE;
+	if (sender->head - sender->seen <= sender->slot_count - needed)
+		return IKC_OK;
 	room = ikc_sender_room(sender);
 	if (room < 0)
 		return room;
-	if ((uint32_t)room < needed)
-		return IKC_FULL;
+	sender->seen = sender->head - (sender->slot_count - (uint32_t)room);
+	return (uint32_t)room < needed ? IKC_FULL : IKC_OK;
+}
 
-	for (i = 0; i < needed; i++) {
-		struct ikc_slot *slot = &sender->slots[(sender->head + i) & mask];
+/* Into all slots of a long message. Nobody looks at those behind the first before the first one's stamp. */
+IKC_LONG void ikc_fill(const struct ikc_sender *sender, const uint8_t *bytes, uint32_t left)
+{
+	uint32_t mask = sender->slot_count - 1;
+	uint32_t index;
+
+	for (index = sender->head; left; index++) {
+		struct ikc_slot *slot = &sender->slots[index & mask];
 		uint32_t part = left < IKC_SLOT_DATA ? left : IKC_SLOT_DATA;
 
-		if (part) /* an empty message may come without a payload */
-			__builtin_memcpy(slot->data, bytes + i * IKC_SLOT_DATA, part);
+		__builtin_memcpy(slot->data, bytes, part);
+		if (index != sender->head)
+			ikc_store(&slot->stamp, ikc_stamp(sender->generation, index));
+		bytes += part;
 		left -= part;
-		if (i > 0)
-			ikc_store(&slot->stamp, ikc_stamp(sender->generation, sender->head + i));
 	}
-	ikc_store(&first->length, message->length);
-	ikc_store(&first->to_port, message->to_port);
-	ikc_store(&first->from_port, message->from_port);
-	ikc_store_ordered(&first->stamp, ikc_stamp(sender->generation, sender->head));
+}
+
+/* Sends one message. IKC_OK, IKC_FULL, IKC_TOO_LARGE or IKC_BAD_TAIL; nothing is sent unless IKC_OK. */
+IKC_SHORT int ikc_send(struct ikc_sender *sender, const struct ikc_message *message,
+			   const void *payload)
+{
+	struct ikc_slot *slot = &sender->slots[sender->head & (sender->slot_count - 1)];
+	uint32_t length = message->length;
+	uint32_t needed = 1;
+	int result;
+
+	if (length > IKC_SLOT_DATA) {
+		if (length > ikc_ring_message_max(sender->slot_count))
+			return IKC_TOO_LARGE;
+		needed = ikc_slots_for(length);
+	}
+	result = ikc_sender_has_room(sender, needed);
+	if (result != IKC_OK)
+		return result;
+
+	if (length > IKC_SLOT_DATA)
+		ikc_fill(sender, (const uint8_t *)payload, length);
+	else if (length) /* an empty message may come without a payload */
+		__builtin_memcpy(slot->data, payload, length);
+	ikc_store(ikc_header_of(slot), ikc_header_from(message));
+	ikc_store_ordered(&slot->stamp, ikc_stamp(sender->generation, sender->head));
 	sender->head += needed;
 	ikc_store(&sender->own->head, sender->head);
 	return IKC_OK;
@@ -127,46 +180,68 @@ static inline bool ikc_receiver_ready(const struct ikc_receiver *receiver)
 }
 
 /*
- * Copies the next message out and leaves it in the ring: its header into *message, its payload into
- * `buffer` of `capacity` bytes. IKC_OK, IKC_EMPTY, IKC_BAD_LENGTH, or IKC_TOO_LARGE (message->length
- * tells what it needs). The peer may change what is being copied: the copy is then garbage, but bounded.
+ * Looks for a message up to so many times, and at its one word alone: true if there is one. For who would
+ * otherwise look at the clock, or whether the link is up, between two looks.
  */
-static inline int ikc_peek(const struct ikc_receiver *receiver, struct ikc_message *message, void *buffer,
-			   uint32_t capacity)
+static inline bool ikc_receiver_spin(const struct ikc_receiver *receiver, uint32_t looks)
 {
-	uint8_t *bytes = (uint8_t *)buffer;
+	const uint64_t *stamp = &receiver->slots[receiver->tail & (receiver->slot_count - 1)].stamp;
+	uint64_t due = ikc_stamp(receiver->generation, receiver->tail);
+
+	while (looks--)
+		if (ikc_load_acquire(stamp) == due)
+			return true;
+	return false;
+}
+
+/* Out of all slots of a long message. IKC_OK, or IKC_BAD_LENGTH if one is of another time. */
+IKC_LONG int ikc_copy_out(const struct ikc_receiver *receiver, uint8_t *bytes, uint32_t left)
+{
 	uint32_t mask = receiver->slot_count - 1;
-	const struct ikc_slot *first = &receiver->slots[receiver->tail & mask];
-	uint32_t left, needed, i;
+	uint32_t index;
 
-	if (ikc_load_acquire(&first->stamp) != ikc_stamp(receiver->generation, receiver->tail))
-		return IKC_EMPTY;
-	left = ikc_load(&first->length);
-	if (left > ikc_ring_message_max(receiver->slot_count))
-		return IKC_BAD_LENGTH;
-	message->length = left;
-	message->to_port = ikc_load(&first->to_port);
-	message->from_port = ikc_load(&first->from_port);
-	if (left > capacity)
-		return IKC_TOO_LARGE;
-
-	needed = ikc_slots_for(left);
-	for (i = 0; i < needed; i++) {
-		const struct ikc_slot *slot = &receiver->slots[(receiver->tail + i) & mask];
+	for (index = receiver->tail; left; index++) {
+		const struct ikc_slot *slot = &receiver->slots[index & mask];
 		uint32_t part = left < IKC_SLOT_DATA ? left : IKC_SLOT_DATA;
 
-		if (i > 0 && ikc_load(&slot->stamp) !=
-				     ikc_stamp(receiver->generation, receiver->tail + i))
+		if (index != receiver->tail &&
+		    ikc_load(&slot->stamp) != ikc_stamp(receiver->generation, index))
 			return IKC_BAD_LENGTH;
-		if (part)
-			__builtin_memcpy(bytes + i * IKC_SLOT_DATA, slot->data, part);
+		__builtin_memcpy(bytes, slot->data, part);
+		bytes += part;
 		left -= part;
 	}
 	return IKC_OK;
 }
 
+/*
+ * Copies the next message out and leaves it in the ring: its header into *message, its payload into
+ * `buffer` of `capacity` bytes. IKC_OK, IKC_EMPTY, IKC_BAD_LENGTH, or IKC_TOO_LARGE (message->length
+ * tells what it needs). The peer may change what is being copied: the copy is then garbage, but bounded.
+ */
+IKC_SHORT int ikc_peek(const struct ikc_receiver *receiver, struct ikc_message *message, void *buffer,
+			   uint32_t capacity)
+{
+	const struct ikc_slot *slot = &receiver->slots[receiver->tail & (receiver->slot_count - 1)];
+	uint32_t length;
+
+	if (ikc_load_acquire(&slot->stamp) != ikc_stamp(receiver->generation, receiver->tail))
+		return IKC_EMPTY;
+	ikc_header_read(message, ikc_load(ikc_header_of(slot)));
+	length = message->length;
+	if (length > IKC_SLOT_DATA && length > ikc_ring_message_max(receiver->slot_count))
+		return IKC_BAD_LENGTH;
+	if (length > capacity)
+		return IKC_TOO_LARGE;
+	if (length > IKC_SLOT_DATA)
+		return ikc_copy_out(receiver, (uint8_t *)buffer, length);
+	if (length)
+		__builtin_memcpy(buffer, slot->data, length);
+	return IKC_OK;
+}
+
 /* After ikc_peek gave IKC_OK: the message is taken, and its slots, and what it lent, are the sender's again. */
-static inline void ikc_take(struct ikc_receiver *receiver, const struct ikc_message *message)
+IKC_SHORT void ikc_take(struct ikc_receiver *receiver, const struct ikc_message *message)
 {
 	receiver->tail += ikc_slots_for(message->length);
 	ikc_store_ordered(&receiver->own->tail, receiver->tail);

@@ -26,6 +26,7 @@ enum ikc_stream_fault {
 	IKC_STREAM_OUT_OF_ORDER = 1,
 	IKC_STREAM_BAD_LENGTH = 2,
 	IKC_STREAM_BAD_CHECKSUM = 3,
+	IKC_STREAM_CUT = 4, /* RELAY: it did not come to a report */
 };
 
 struct ikc_stream_request {
