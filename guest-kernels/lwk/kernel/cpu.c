@@ -60,10 +60,14 @@ unsigned int cpu_online_count(void)
 
 void cpu_idle(void)
 {
+	struct cpu *cpu = this_cpu();
+
 	for (;;) {
 		work_run_queued();
+		if (work_list_run_one(&cpu->threads))
+			continue;
 		interrupts_disable();
-		if (work_pending())
+		if (work_pending() || !work_list_is_empty(&cpu->threads))
 			interrupts_enable();
 		else
 			halt_until_interrupt();

@@ -3,6 +3,8 @@
 #include <arch/cpu.h>
 #include <lwk/errno.h>
 #include <lwk/ikc.h>
+#include <lwk/ikc_bench.h>
+#include <lwk/ikc_channel_serve.h>
 #include <lwk/ikc_echo.h>
 #include <lwk/ikc_local.h>
 #include <lwk/ikc_mailbox.h>
@@ -12,8 +14,9 @@
 #include <lwk/ivshmem.h>
 #include <lwk/log.h>
 #include <lwk/pci.h>
+#include <lwk/process.h>
 
-#define IKC_CPU 0 /* takes the doorbells */
+#define IKC_CPU 0 /* takes the doorbells of control and data rings */
 
 struct ikc_local ikc_local;
 
@@ -68,12 +71,25 @@ static void data_rang(void *arg)
 	ikc_data_look_soon();
 }
 
+static int listen(void)
+{
+	struct ivshmem_vector vectors[IKC_VECTORS] = {
+		[IKC_VECTOR_CONTROL] = { .handler = control_rang, .cpu_id = IKC_CPU },
+		[IKC_VECTOR_DATA] = { .handler = data_rang, .cpu_id = IKC_CPU },
+	};
+
+	channel_vectors_init();
+	for (unsigned int i = IKC_VECTOR_CHANNEL; i < IKC_VECTORS; i++)
+		vectors[i] = (struct ivshmem_vector){
+			.handler = channel_vector_rang,
+			.arg = channel_vector_argument(i),
+			.cpu_id = channel_vector_cpu(i),
+		};
+	return ivshmem_listen(vectors);
+}
+
 void ikc_start(void)
 {
-	static const irq_handler handlers[IKC_VECTORS] = {
-		[IKC_VECTOR_CONTROL] = control_rang,
-		[IKC_VECTOR_DATA ... IKC_VECTORS - 1] = data_rang,
-	};
 	uint64_t flags;
 	int err;
 
@@ -83,9 +99,11 @@ void ikc_start(void)
 	ikc_echo_init();
 	ikc_stream_init();
 	ikc_stream_boot_init();
+	ikc_bench_init();
+	process_init();
 	err = ikc_links_init();
 	if (!err)
-		err = ivshmem_listen(handlers, IKC_CPU);
+		err = listen();
 	if (err) {
 		log_error("ikc: cannot start: error %d", err);
 		return;

@@ -7,7 +7,9 @@
 #include <arch/cpu.h>
 #include <lwk/errno.h>
 #include <lwk/ikc.h>
+#include <lwk/ikc_channel_serve.h>
 #include <lwk/ikc_peer.h>
+#include <lwk/ikc_trace.h>
 #include <lwk/time.h>
 #include <lwk/work.h>
 
@@ -32,17 +34,6 @@ int ikc_listen(struct ikc_listener *listener)
 	listener->next = listeners;
 	listeners = listener;
 	return 0;
-}
-
-static struct ikc_peer *find_peer(uint32_t id)
-{
-	return id < IKC_PARTITIONS_MAX ? ikc_peers[id] : NULL;
-}
-
-/* The listeners know of this very life of the link. Under the lock. */
-static bool is_served(const struct ikc_peer *peer)
-{
-	return peer->link.state == IKC_LINK_RUN && peer->served == peer->link.generation;
 }
 
 /* ---- sending ---- */
@@ -88,6 +79,7 @@ static int send(struct ikc_peer *peer, const struct ikc_message *message, const 
 	}
 	ikc_count(&counters->sent, 1);
 	ikc_count(&counters->sent_bytes, message->length);
+	ikc_trace(peer->id, peer->link.generation, IKC_RING_DATA, IKC_TRACE_SENT, message, payload);
 	return 0;
 }
 
@@ -99,7 +91,7 @@ int ikc_send_message(uint32_t peer_id, uint16_t from_port, uint16_t to_port, con
 		.to_port = to_port,
 		.from_port = from_port,
 	};
-	struct ikc_peer *peer = find_peer(peer_id);
+	struct ikc_peer *peer = ikc_peer_find(peer_id);
 	uint64_t flags;
 	bool ring;
 	int err;
@@ -107,7 +99,7 @@ int ikc_send_message(uint32_t peer_id, uint16_t from_port, uint16_t to_port, con
 	if (!peer)
 		return -ENXIO;
 	flags = spin_lock(&peer->lock);
-	err = is_served(peer) ? send(peer, &message, payload) : -ENOTCONN;
+	err = ikc_peer_is_served(peer) ? send(peer, &message, payload) : -ENOTCONN;
 	ring = !err && ikc_receiver_sleeps(&peer->link.senders[IKC_RING_DATA]);
 	ikc_peer_unlock(peer, flags, ring, IKC_VECTOR_DATA);
 	return err;
@@ -115,7 +107,7 @@ int ikc_send_message(uint32_t peer_id, uint16_t from_port, uint16_t to_port, con
 
 int ikc_wait_for_room(uint32_t peer_id, uint32_t length)
 {
-	struct ikc_peer *peer = find_peer(peer_id);
+	struct ikc_peer *peer = ikc_peer_find(peer_id);
 	uint64_t flags;
 	int err, room;
 
@@ -124,7 +116,7 @@ int ikc_wait_for_room(uint32_t peer_id, uint32_t length)
 	if (length > IKC_MESSAGE_MAX)
 		return -EMSGSIZE;
 	flags = spin_lock(&peer->lock);
-	if (!is_served(peer)) {
+	if (!ikc_peer_is_served(peer)) {
 		err = -ENOTCONN;
 	} else {
 		room = ikc_sender_room(&peer->link.senders[IKC_RING_DATA]);
@@ -154,7 +146,7 @@ static void serve_life(struct ikc_peer *peer)
 	bool up;
 
 	flags = spin_lock(&peer->lock);
-	ended = is_served(peer) ? 0 : peer->served;
+	ended = ikc_peer_is_served(peer) ? 0 : peer->served;
 	if (ended) {
 		peer->served = 0;
 		peer->holds = false;
@@ -164,12 +156,17 @@ static void serve_life(struct ikc_peer *peer)
 		tell_listeners(peer->id, false);
 
 	flags = spin_lock(&peer->lock);
-	up = peer->link.state == IKC_LINK_RUN && !peer->served;
-	if (up)
+	/* the users of an earlier life's channels hear of its end first */
+	up = peer->link.state == IKC_LINK_RUN && !peer->served && !peer->channels_used;
+	if (up) {
 		peer->served = peer->link.generation;
+		channels_begin(peer);
+	}
 	spin_unlock(&peer->lock, flags);
-	if (up)
+	if (up) {
+		ikc_links_look_soon(); /* at the channels, which were not looked at so far */
 		tell_listeners(peer->id, true);
+	}
 }
 
 /* True if somebody waited for room and there is some. Under the lock. */
@@ -191,7 +188,7 @@ static bool find_room(struct ikc_peer *peer)
 static bool serve_room(struct ikc_peer *peer)
 {
 	uint64_t flags = spin_lock(&peer->lock);
-	bool waits = is_served(peer) && peer->sender_waits;
+	bool waits = ikc_peer_is_served(peer) && peer->sender_waits;
 	bool found = waits && find_room(peer);
 
 	spin_unlock(&peer->lock, flags);
@@ -212,7 +209,7 @@ static void refuse(struct ikc_peer *peer, const struct ikc_message *message)
 	uint64_t flags = spin_lock(&peer->lock);
 	bool ring = false;
 
-	if (is_served(peer)) {
+	if (ikc_peer_is_served(peer)) {
 		ikc_count(&peer->link.own->counters.refused, 1);
 		ring = ikc_peer_send_control(peer, IKC_CONTROL_REFUSED, &refusal, sizeof(refusal));
 	}
@@ -240,11 +237,13 @@ static bool take(struct ikc_peer *peer)
 	uint64_t flags = spin_lock(&peer->lock);
 	int result = IKC_EMPTY;
 
-	if (is_served(peer))
+	if (ikc_peer_is_served(peer))
 		result = ikc_receive(receiver, &peer->message, peer->payload, IKC_MESSAGE_MAX);
 	if (result == IKC_OK) {
 		ikc_count(&counters->received, 1);
 		ikc_count(&counters->received_bytes, peer->message.length);
+		ikc_trace(peer->id, peer->link.generation, IKC_RING_DATA, IKC_TRACE_TAKEN,
+			  &peer->message, peer->payload);
 		if (peer->receiver_waits) {
 			peer->receiver_waits = false;
 			ikc_receiver_wait(receiver, false);
@@ -260,7 +259,7 @@ static bool take(struct ikc_peer *peer)
 static void ring_for_room(struct ikc_peer *peer)
 {
 	uint64_t flags = spin_lock(&peer->lock);
-	bool ring = is_served(peer) && ikc_sender_sleeps(&peer->link.receivers[IKC_RING_DATA]);
+	bool ring = ikc_peer_is_served(peer) && ikc_sender_sleeps(&peer->link.receivers[IKC_RING_DATA]);
 
 	ikc_peer_unlock(peer, flags, ring, IKC_VECTOR_DATA);
 }
@@ -293,7 +292,7 @@ static bool raise_flag(struct ikc_peer *peer)
 	bool sleeps = true;
 
 	/* while a message is held, room is what this link waits for */
-	if (is_served(peer) && !peer->holds) {
+	if (ikc_peer_is_served(peer) && !peer->holds) {
 		peer->receiver_waits = true;
 		ikc_receiver_wait(receiver, true);
 		sleeps = !ikc_receiver_ready(receiver);

@@ -5,8 +5,10 @@
  */
 #include <lwk/errno.h>
 #include <lwk/ikc.h>
+#include <lwk/ikc_channel_serve.h>
 #include <lwk/ikc_local.h>
 #include <lwk/ikc_peer.h>
+#include <lwk/ikc_trace.h>
 #include <lwk/ivshmem.h>
 #include <lwk/log.h>
 #include <lwk/page_alloc.h>
@@ -15,7 +17,7 @@
 #include <lwk/time.h>
 #include <lwk/work.h>
 
-#define PEER_PAGE_ORDER 1
+#define PEER_PAGE_ORDER 4
 #define LOG_LINES_MAX 8 /* of one peer in one second */
 
 _Static_assert(sizeof(struct ikc_peer) <= PAGE_SIZE << PEER_PAGE_ORDER, "PEER_PAGE_ORDER");
@@ -45,13 +47,14 @@ void ikc_peer_unlock(struct ikc_peer *peer, uint64_t flags, bool ring, enum ikc_
 		ivshmem_ring(peer->id, vector);
 }
 
-/* A life of the link ended, and with it our flags in its rings. */
+/* A life of the link ended, and with it our flags in its rings, and its channels. */
 static void began_anew(struct ikc_peer *peer)
 {
 	uint32_t reason = ikc_load(&peer->link.own->reset_reason);
 
 	peer->receiver_waits = false;
 	peer->sender_waits = false;
+	channels_lose(peer);
 	if (ikc_peer_may_log(peer))
 		log_info("ikc: link to %s reset: %s", peer->name, ikc_reset_reason_word(reason));
 }
@@ -79,6 +82,7 @@ bool ikc_peer_send_control(struct ikc_peer *peer, enum ikc_control type, const v
 		ikc_count(&peer->link.own->counters.full, 1);
 		return false;
 	}
+	ikc_trace(peer->id, peer->link.generation, IKC_RING_CONTROL, IKC_TRACE_SENT, &message, payload);
 	return ikc_receiver_sleeps(sender);
 }
 
@@ -120,6 +124,8 @@ static bool drain_control(struct ikc_peer *peer)
 			ikc_peer_fault(peer, IKC_RESET_BAD_LENGTH);
 			return false;
 		}
+		ikc_trace(peer->id, peer->link.generation, IKC_RING_CONTROL, IKC_TRACE_TAKEN, &message,
+			  peer->control);
 		ring |= take_control(peer, &message);
 	}
 	if (taken == IKC_CONTROL_SLOTS)
@@ -154,6 +160,9 @@ static void look(struct ikc_peer *peer)
 
 	if (peer->link.state == IKC_LINK_RUN)
 		ring |= drain_control(peer);
+	ring |= channels_look(peer);
+	if (!ikc_link_peer_lives(&peer->link))
+		channels_end_loans(peer);
 	ikc_peer_unlock(peer, flags, ring, IKC_VECTOR_CONTROL);
 	if (changed)
 		ikc_data_look_soon();
@@ -197,6 +206,14 @@ static int add_peer(uint32_t id)
 	peer->id = id;
 	memcpy(peer->name, identity->name, sizeof(peer->name) - 1);
 	ikc_link_init(&peer->link, &ikc_local.map, ikc_local.id, id, ikc_local.incarnation);
+	ikc_channels_init(&peer->channels, &peer->link);
+	for (uint32_t i = 0; i < IKC_CHANNELS; i++) {
+		peer->ends[i].peer = peer;
+		peer->ends[i].peer_id = id;
+		peer->ends[i].index = i;
+		peer->ends[i].words = &peer->link.own->channels[i];
+		peer->ends[i].vector = IKC_VECTOR_CHANNEL;
+	}
 	ikc_peers[id] = peer;
 	return 0;
 }

@@ -51,6 +51,9 @@ static void obey(enum ikc_command command)
 		panic("panic asked for by the monitor");
 	case IKC_COMMAND_HANG:
 		hang();
+	case IKC_COMMAND_TRIPLE_FAULT:
+		log_info("ikc: the monitor asks for a triple fault");
+		power_triple_fault();
 	default: /* the answer was all there is to do */
 		return;
 	}
@@ -66,6 +69,6 @@ void ikc_mailbox_look(void)
 		return;
 	answered = sequence;
 	ikc_status_answer(sequence,
-			  command <= IKC_COMMAND_HANG ? IKC_MAILBOX_DONE : IKC_MAILBOX_UNKNOWN);
+			  command <= IKC_COMMAND_TRIPLE_FAULT ? IKC_MAILBOX_DONE : IKC_MAILBOX_UNKNOWN);
 	obey(command);
 }

@@ -168,7 +168,7 @@ static void pump(struct work *work)
 
 static void room(uint32_t peer)
 {
-	(void)peer;
+	ikc_relay_room(peer);
 	work_queue(0, &pump_work);
 }
 
@@ -179,7 +179,9 @@ static void take_request(uint32_t peer, uint16_t port, const void *payload)
 	struct ikc_stream_request request;
 
 	memcpy(&request, payload, sizeof(request));
-	if (request.kind == IKC_STREAM_SOURCE)
+	if (request.kind == IKC_STREAM_RELAY)
+		ikc_relay(peer, port, &request);
+	else if (request.kind == IKC_STREAM_SOURCE)
 		begin(peer, IKC_PORT_STREAM, port, STREAM_SENDING, request.seed, request.count);
 	else
 		begin(peer, IKC_PORT_STREAM, port,
@@ -206,7 +208,7 @@ static int receive(uint32_t peer, const struct ikc_message *message, const void 
 	if (message->length >= sizeof(kind))
 		memcpy(&kind, payload, sizeof(kind));
 	if (message->length == sizeof(struct ikc_stream_request) &&
-	    (kind == IKC_STREAM_SINK || kind == IKC_STREAM_SOURCE))
+	    (kind == IKC_STREAM_SINK || kind == IKC_STREAM_SOURCE || kind == IKC_STREAM_RELAY))
 		take_request(peer, message->from_port, payload);
 	else
 		take_data(peer, message->from_port, payload, message->length);
@@ -217,6 +219,7 @@ static void link_changed(uint32_t peer, bool up)
 {
 	if (up)
 		return;
+	ikc_relay_forget(peer);
 	for (unsigned int i = 0; i < STREAMS; i++)
 		tables[peer].streams[i].state = STREAM_FREE;
 }
@@ -231,4 +234,5 @@ void ikc_stream_init(void)
 	};
 
 	ikc_listen(&service);
+	ikc_stream_channel_init();
 }

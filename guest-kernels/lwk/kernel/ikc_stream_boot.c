@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * stream=<peer>:<count>:<seed> on the command line: a test of the link between two LWKs, told in
- * the log.
+ * stream=<peer>:<count>:<seed>[:channel] on the command line: a test of the link between two LWKs,
+ * told in the log.
  */
 #include <ikc/ikc_stream.h>
 #include <lwk/cmdline.h>
@@ -16,9 +16,17 @@
 static char peer_name[IKC_NAME_SIZE];
 static uint64_t count;
 static uint64_t seed;
+static bool by_channel;
 
 static uint64_t started;
 static bool awaits_report;
+
+static void tell(const struct ikc_stream_report *report)
+{
+	log_info("stream: %s took %u of %lu messages, %lu bytes, fault %u at %u, in %llu us%s",
+		 peer_name, report->received, count, report->bytes, report->fault, report->at,
+		 (time_ns() - started) / NS_PER_US, by_channel ? ", over a channel" : "");
+}
 
 static int take_report(uint32_t peer, const struct ikc_message *message, const void *payload)
 {
@@ -31,19 +39,41 @@ static int take_report(uint32_t peer, const struct ikc_message *message, const v
 	if (report.kind != IKC_STREAM_REPORT)
 		return 0;
 	awaits_report = false;
-	log_info("stream: %s took %u of %lu messages, %lu bytes, fault %u at %u, in %llu us",
-		 peer_name, report.received, count, report.bytes, report.fault, report.at,
-		 (time_ns() - started) / NS_PER_US);
+	tell(&report);
 	return 0;
+}
+
+static void channel_done(struct ikc_stream_order *order, const struct ikc_stream_report *report,
+			 const char *why)
+{
+	(void)order;
+	if (report)
+		tell(report);
+	else
+		log_info("stream: no report from %s: %s", peer_name, why);
+}
+
+static void send_by_channel(uint32_t peer)
+{
+	static struct ikc_stream_order order = { .done = channel_done };
+	int err;
+
+	order.seed = seed;
+	order.count = count;
+	err = ikc_stream_open(peer, &order);
+	if (err)
+		log_info("stream: no channel to %s: error %d", peer_name, err);
 }
 
 static void link_changed(uint32_t peer, bool up)
 {
 	if (strcmp(ikc_peer_name(peer), peer_name))
 		return;
-	awaits_report = up;
+	awaits_report = up && !by_channel;
 	started = time_ns();
-	if (up)
+	if (up && by_channel)
+		send_by_channel(peer);
+	else if (up)
 		ikc_stream_send(peer, PORT, seed, count);
 }
 
@@ -66,15 +96,17 @@ void ikc_stream_boot_init(void)
 		.link = link_changed,
 	};
 	char text[64];
-	char *count_text, *seed_text;
+	char *count_text, *seed_text, *way;
 
 	if (!cmdline_string("stream", text, sizeof(text)))
 		return;
 	count_text = cut(text);
 	seed_text = cut(count_text);
-	if (!seed_text || !cmdline_parse_number(count_text, &count) ||
+	way = cut(seed_text);
+	by_channel = way && !strcmp(way, "channel");
+	if (!seed_text || (way && !by_channel) || !cmdline_parse_number(count_text, &count) ||
 	    !cmdline_parse_number(seed_text, &seed) || count > UINT32_MAX || seed > UINT32_MAX) {
-		log_warn("stream: want stream=<peer>:<count>:<seed>, with 32-bit numbers");
+		log_warn("stream: want stream=<peer>:<count>:<seed>[:channel], with 32-bit numbers");
 		return;
 	}
 	string_copy(peer_name, text, sizeof(peer_name));

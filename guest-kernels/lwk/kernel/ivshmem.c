@@ -7,7 +7,6 @@
 #include <lwk/pci.h>
 
 #define BAR_REGISTERS 0
-#define BAR_MSIX 1 /* ivshmem-plain, which shows a window, has none */
 #define BAR_MEMORY 2
 
 struct ivshmem ivshmem;
@@ -15,13 +14,14 @@ struct ivshmem ivshmem;
 static struct pci_device *device;
 static uint8_t *registers;
 
+/* ivshmem-plain, which shows a window, has no vectors. */
 static struct pci_device *find_doorbell(void)
 {
 	for (unsigned int i = 0; i < pci_device_count; i++) {
 		struct pci_device *candidate = &pci_devices[i];
 
 		if (candidate->vendor == IKC_PCI_VENDOR && candidate->device == IKC_PCI_DEVICE &&
-		    !pci_enable(candidate) && candidate->bars[BAR_MSIX].size)
+		    pci_has_msix(candidate))
 			return candidate;
 	}
 	return NULL;
@@ -29,9 +29,14 @@ static struct pci_device *find_doorbell(void)
 
 int ivshmem_init(void)
 {
+	int err;
+
 	device = find_doorbell();
 	if (!device)
 		return -ENODEV;
+	err = pci_enable(device);
+	if (err)
+		return err;
 	registers = pci_map_bar(device, BAR_REGISTERS, MEMORY_UNCACHED);
 	if (!registers)
 		return -ENOMEM;
@@ -45,16 +50,19 @@ int ivshmem_init(void)
 	return 0;
 }
 
-int ivshmem_listen(const irq_handler handlers[IKC_VECTORS], unsigned int cpu_id)
+int ivshmem_listen(const struct ivshmem_vector vectors[IKC_VECTORS])
 {
+	unsigned int cpu_ids[IKC_VECTORS];
+
 	for (unsigned int i = 0; i < IKC_VECTORS; i++) {
-		int irq = irq_allocate(handlers[i], NULL);
+		int irq = irq_allocate(vectors[i].handler, vectors[i].arg);
 
 		if (irq < 0)
 			return irq;
 		ivshmem.irqs[i] = irq;
+		cpu_ids[i] = vectors[i].cpu_id;
 	}
-	return pci_enable_msix(device, ivshmem.irqs, IKC_VECTORS, cpu_id);
+	return pci_enable_msix(device, ivshmem.irqs, cpu_ids, IKC_VECTORS);
 }
 
 void ivshmem_ring(uint32_t peer, uint32_t vector)

@@ -184,6 +184,22 @@ void page_free(paddr_t page, unsigned int order)
 	spin_unlock(&node->lock, flags);
 }
 
+void page_split(paddr_t block, unsigned int order, unsigned int into)
+{
+	struct region *region = find_region(block);
+	struct node *node;
+	uint64_t flags;
+
+	if (!region || into > order)
+		panic("page_split: 0x%lx (order %u) into order %u", block, order, into);
+	node = &nodes[region->node];
+	flags = spin_lock(&node->lock);
+	check_used(region, block, order);
+	for (paddr_t page = block; page < block + BLOCK_SIZE(order); page += BLOCK_SIZE(into))
+		*state_of(region, page) = STATE_USED | into;
+	spin_unlock(&node->lock, flags);
+}
+
 int page_node(paddr_t page)
 {
 	const struct region *region = find_region(page);

@@ -29,8 +29,13 @@ static void write_entry(uint8_t *entry, const struct msi_message *message)
 	mmio_write32(entry + ENTRY_CONTROL, 0); /* not masked */
 }
 
-int pci_enable_msix(const struct pci_device *device, const unsigned int *irqs, unsigned int count,
-		    unsigned int cpu_id)
+bool pci_has_msix(const struct pci_device *device)
+{
+	return pci_find_capability(device, CAPABILITY_MSIX) != 0;
+}
+
+int pci_enable_msix(const struct pci_device *device, const unsigned int *irqs,
+		    const unsigned int *cpu_ids, unsigned int count)
 {
 	unsigned int capability = pci_find_capability(device, CAPABILITY_MSIX);
 	uint32_t table;
@@ -47,7 +52,7 @@ int pci_enable_msix(const struct pci_device *device, const unsigned int *irqs, u
 	pci_write16(device, capability + 2, CONTROL_ENABLE | CONTROL_MASK_ALL);
 	for (unsigned int i = 0; i < count; i++) {
 		struct msi_message message;
-		int err = arch_msi_message(cpus[cpu_id]->apic_id, irqs[i], &message);
+		int err = arch_msi_message(cpus[cpu_ids[i]]->apic_id, irqs[i], &message);
 
 		if (err)
 			return err;

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Self-tests of the way to other partitions: an interrupt through ivshmem, and atomics on memory
- * that is shared.
+ * Self-tests of the way to other partitions: interrupts through ivshmem, the pool, and atomics on
+ * memory that is shared.
  */
 #include <arch/cpu.h>
+#include <lwk/cpu.h>
+#include <lwk/errno.h>
+#include <lwk/ikc_channel_serve.h>
 #include <lwk/ikc_local.h>
+#include <lwk/ikc_pool.h>
 #include <lwk/ivshmem.h>
 #include <lwk/selftest.h>
 #include <lwk/time.h>
@@ -23,24 +27,58 @@ static const char *what_is_missing(void)
 	return NULL;
 }
 
+static const char *ring_self(uint32_t vector)
+{
+	unsigned int irq = ivshmem.irqs[vector];
+	unsigned int cpu_id = vector < IKC_VECTOR_CHANNEL ? 0 : channel_vector_cpu(vector);
+	uint32_t *count = &cpus[cpu_id]->irq_counts[irq];
+	uint32_t before = ikc_load(count);
+	uint64_t deadline = deadline_after(INTERRUPT_NS);
+
+	ivshmem_ring(ikc_local.id, vector);
+	while (ikc_load(count) == before)
+		if (deadline_passed(deadline))
+			return selftest_failed("doorbell %u brought CPU %u no interrupt", vector,
+					       cpu_id);
+	return NULL;
+}
+
 /*
- * A doorbell to this very partition goes the whole way: device, eventfd, MSI-X, local APIC,
- * handler.
+ * A doorbell to this very partition goes the whole way: device, eventfd, MSI-X, the local APIC of the
+ * CPU that serves this vector, handler.
  */
 const char *selftest_interrupt(void)
 {
-	unsigned int irq = ivshmem.irqs[IKC_VECTOR_DATA];
-	const char *missing = what_is_missing();
-	uint64_t before, deadline;
+	const char *failure = what_is_missing();
 
-	if (missing)
-		return missing;
-	before = irq_count(irq);
-	deadline = deadline_after(INTERRUPT_NS);
-	ivshmem_ring(ikc_local.id, IKC_VECTOR_DATA);
-	while (irq_count(irq) == before)
-		if (deadline_passed(deadline))
-			return "a doorbell to this partition brought no interrupt";
+	for (uint32_t vector = 0; !failure && vector < IKC_VECTORS; vector++)
+		failure = ring_self(vector);
+	return failure;
+}
+
+/* All pages of the pool can be had, none twice, and all again when they came back. */
+const char *selftest_pool(void)
+{
+	static bool had[IKC_POOL_PAGES];
+
+	for (int round = 0; round < 2; round++) {
+		for (unsigned int i = 0; i < IKC_POOL_PAGES; i++) {
+			int first = ikc_pool_claim(IKC_PAGE_SIZE, NULL);
+
+			SELFTEST_EXPECT(first >= 0 && first < IKC_POOL_PAGES);
+			SELFTEST_EXPECT(!had[first]);
+			had[first] = true;
+		}
+		SELFTEST_EXPECT(ikc_pool_claim(1, NULL) == -EAGAIN);
+		SELFTEST_EXPECT(ikc_pool_claim(0, NULL) == 0);
+		for (unsigned int i = 0; i < IKC_POOL_PAGES; i++) {
+			ikc_pool_release(i, IKC_PAGE_SIZE);
+			had[i] = false;
+		}
+	}
+	SELFTEST_EXPECT(ikc_pool_claim(IKC_POOL_SIZE + 1, NULL) == -EMSGSIZE);
+	SELFTEST_EXPECT(ikc_pool_claim(IKC_POOL_SIZE, NULL) == 0);
+	ikc_pool_release(0, IKC_POOL_SIZE);
 	return NULL;
 }
 

@@ -4,21 +4,17 @@
 #include <lwk/work.h>
 #include <lwk/xcall.h>
 
-void work_queue(unsigned int cpu_id, struct work *work)
+bool work_list_add(struct work_list *list, struct work *work)
 {
-	struct cpu *cpu = cpus[cpu_id];
-
-	if (__atomic_exchange_n(&work->queued, true, __ATOMIC_ACQ_REL))
-		return;
-	work->next = __atomic_load_n(&cpu->work, __ATOMIC_RELAXED);
-	while (!__atomic_compare_exchange_n(&cpu->work, &work->next, work, false, __ATOMIC_RELEASE,
+	if (__atomic_exchange_n(&work->queued, true, __ATOMIC_SEQ_CST))
+		return false;
+	work->next = __atomic_load_n(&list->added, __ATOMIC_RELAXED);
+	while (!__atomic_compare_exchange_n(&list->added, &work->next, work, false, __ATOMIC_RELEASE,
 					    __ATOMIC_RELAXED))
 		;
-	if (cpu != this_cpu())
-		xcall_wake(cpu_id);
+	return true;
 }
 
-/* The list has the newest first. */
 static struct work *reverse(struct work *work)
 {
 	struct work *reversed = NULL;
@@ -33,20 +29,43 @@ static struct work *reverse(struct work *work)
 	return reversed;
 }
 
+/*
+ * It may be queued anew from when the flag is down. That is before it looks at anything: who found the flag
+ * up has his words seen.
+ */
+bool work_list_run_one(struct work_list *list)
+{
+	struct work *work;
+
+	if (!list->batch)
+		list->batch = reverse(__atomic_exchange_n(&list->added, NULL, __ATOMIC_ACQUIRE));
+	work = list->batch;
+	if (!work)
+		return false;
+	list->batch = work->next;
+	__atomic_store_n(&work->queued, false, __ATOMIC_SEQ_CST);
+	work->run(work);
+	return true;
+}
+
+void work_queue(unsigned int cpu_id, struct work *work)
+{
+	struct cpu *cpu = cpus[cpu_id];
+
+	if (work_list_add(&cpu->works, work) && cpu != this_cpu())
+		xcall_wake(cpu_id);
+}
+
 bool work_pending(void)
 {
-	return __atomic_load_n(&this_cpu()->work, __ATOMIC_RELAXED);
+	return !work_list_is_empty(&this_cpu()->works);
 }
 
 void work_run_queued(void)
 {
-	struct work *work = reverse(__atomic_exchange_n(&this_cpu()->work, NULL, __ATOMIC_ACQUIRE));
+	struct work_list *works = &this_cpu()->works;
 
-	while (work) {
-		struct work *next = work->next; /* it may be queued anew from here on */
-
-		__atomic_store_n(&work->queued, false, __ATOMIC_RELEASE);
-		work->run(work);
-		work = next;
-	}
+	do
+		work_list_run_one(works);
+	while (works->batch);
 }

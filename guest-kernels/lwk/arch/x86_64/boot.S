@@ -41,10 +41,19 @@
 	.asciz "Xen"
 	.quad PHYSICAL(pvh_start)
 
+	/* Nobody called what is here: a debugger's backtrace ends. */
+	.cfi_sections .debug_frame
+	.macro no_caller
+	.cfi_startproc simple
+	.cfi_def_cfa 7, 8 /* %rsp: gdb wants one, though there is none */
+	.cfi_undefined 16 /* %rip */
+	.endm
+
 	.section .boot.text, "ax"
 	.code32
 	.globl pvh_start
 pvh_start:
+	no_caller
 	cld
 	cli
 	lgdtl PHYSICAL(boot_gdt_pointer)
@@ -134,15 +143,18 @@ set_gs_base:
 	shrq $32, %rdx
 	wrmsr
 	ret
+	.cfi_endproc
 
 	/* void stack_switch(uint64_t stack_top, void (*function)(void)): never returns */
 	.text
 	.globl stack_switch
 stack_switch:
+	no_caller
 	movq %rdi, %rsp
 	xorl %ebp, %ebp
 	call *%rsi
 	ud2
+	.cfi_endproc
 
 	/* Copied to TRAMPOLINE; entered at its start, with %cs = TRAMPOLINE / 16. */
 	.section .rodata

@@ -16,6 +16,7 @@ struct gate {
 };
 
 #define PRESENT_INTERRUPT_GATE 0x8e /* clears IF on entry */
+#define PRESENT_USER_GATE 0xee /* a program may use it: INT3, INTO */
 
 extern const char trap_vectors[];
 
@@ -44,7 +45,8 @@ void idt_init(bool with_ist)
 			.offset_low = entry,
 			.selector = GDT_KERNEL_CODE * 8,
 			.ist = with_ist ? ist_of(vector) : 0,
-			.type = PRESENT_INTERRUPT_GATE,
+			.type = vector == TRAP_BREAKPOINT || vector == TRAP_OVERFLOW
+					? PRESENT_USER_GATE : PRESENT_INTERRUPT_GATE,
 			.offset_middle = entry >> 16,
 			.offset_high = entry >> 32,
 		};

@@ -14,6 +14,17 @@
 #define MSI_DESTINATION_SHIFT 12
 #define MSI_BROADCAST 0xff
 
+/*
+ * Under KVM bits 5-11 are bits 8-14 of the destination, if it says so (Linux,
+ * Documentation/virt/kvm/x86/cpuid.rst, KVM_FEATURE_MSI_EXT_DEST_ID).
+ */
+#define KVM_SIGNATURE 0x40000000
+#define KVM_SIGNATURE_EBX 0x4b4d564b /* "KVMK" */
+#define KVM_FEATURES 0x40000001
+#define KVM_MSI_EXT_DEST_ID (1 << 15)
+#define MSI_EXT_DESTINATION_MAX 0x7fff
+#define MSI_EXT_DESTINATION_SHIFT 5
+
 static struct spinlock lock = SPINLOCK_INIT; /* address and data are two accesses */
 
 static void select_register(uint8_t bus, uint8_t devfn, uint8_t offset)
@@ -60,11 +71,20 @@ paddr_t arch_physical_end(void)
 	return (paddr_t)1 << bits;
 }
 
+static bool has_extended_destinations(void)
+{
+	return cpuid_has_leaf(KVM_FEATURES) &&
+	       cpuid(KVM_SIGNATURE, 0).ebx == KVM_SIGNATURE_EBX &&
+	       cpuid(KVM_FEATURES, 0).eax & KVM_MSI_EXT_DEST_ID;
+}
+
 int arch_msi_message(uint32_t apic_id, unsigned int vector, struct msi_message *message)
 {
-	if (apic_id >= MSI_BROADCAST)
+	if (apic_id >= MSI_BROADCAST &&
+	    (apic_id > MSI_EXT_DESTINATION_MAX || !has_extended_destinations()))
 		return -ERANGE;
-	message->address = MSI_ADDRESS | apic_id << MSI_DESTINATION_SHIFT;
+	message->address = MSI_ADDRESS | (apic_id & 0xff) << MSI_DESTINATION_SHIFT |
+			   (apic_id >> 8) << MSI_EXT_DESTINATION_SHIFT;
 	message->data = vector;
 	return 0;
 }

@@ -58,6 +58,18 @@ void power_reset(void)
 	halt_forever();
 }
 
+void power_triple_fault(void)
+{
+	static const struct {
+		uint16_t limit;
+		uint64_t base;
+	} __attribute__((packed)) no_table;
+
+	/* Neither the exception nor the double fault that comes of it has a gate. */
+	asm volatile("lidt %0\n\tud2" : : "m"(no_table));
+	__builtin_unreachable();
+}
+
 void power_debug_exit(uint32_t value)
 {
 	interrupts_disable();

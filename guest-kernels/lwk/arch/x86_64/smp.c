@@ -7,45 +7,68 @@
 #include <arch/offsets.h>
 #include <arch/smp.h>
 #include <arch/trap.h>
+#include <arch/user_mode.h>
 #include <lwk/cpu.h>
 #include <lwk/log.h>
 #include <lwk/memory_map.h>
 #include <lwk/paging.h>
 #include <lwk/string.h>
 #include <lwk/time.h>
+#include <lwk/timer.h>
+#include <lwk/xcall.h>
 
 _Static_assert(offsetof(struct cpu, stack_top) == CPU_STACK_TOP, "arch/offsets.h");
 _Static_assert(offsetof(struct cpu, apic_id) == CPU_APIC_ID, "arch/offsets.h");
+_Static_assert(offsetof(struct cpu, arch.entry_stack) == CPU_ENTRY_STACK, "arch/offsets.h");
+_Static_assert(offsetof(struct cpu, arch.user_stack) == CPU_USER_STACK, "arch/offsets.h");
 
-#define SECOND_STARTUP_AFTER NS_PER_MS
+#define SECOND_STARTUP_AFTER (200 * NS_PER_MS) /* it wakes all, so not while they are merely busy */
 #define ONLINE_WITHIN (10 * NS_PER_S) /* 200 virtual CPUs on a few busy real ones */
+
+static unsigned int starter; /* the CPU that waits for the others */
 
 void smp_init_cpu(void)
 {
 	gdt_load(this_cpu());
 	idt_load();
 	memory_type_init();
+	user_mode_init_cpu();
 	apic_init_cpu();
 }
 
 void smp_ap_main(void)
 {
 	smp_init_cpu();
-	__atomic_store_n(&this_cpu()->online, true, __ATOMIC_RELEASE);
+	__atomic_store_n(&this_cpu()->online, true, __ATOMIC_SEQ_CST);
+	if (cpu_online_count() == cpu_count)
+		xcall_wake(starter);
 	interrupts_enable();
 	cpu_idle();
 }
 
+static void time_is_over(void *over)
+{
+	*(volatile bool *)over = true;
+}
+
+/*
+ * Halted, not spinning: where virtual CPUs share few real ones, the others need this one's. Who is
+ * the last to come wakes it.
+ */
 static bool wait_until_online(uint64_t ns)
 {
-	uint64_t deadline = deadline_after(ns);
+	volatile bool over = false;
+	bool all;
 
-	while (cpu_online_count() < cpu_count) {
-		if (deadline_passed(deadline))
-			return false;
-		cpu_relax();
+	timer_arm(ns, time_is_over, (void *)&over);
+	interrupts_disable();
+	while (!(all = cpu_online_count() == cpu_count) && !over) {
+		halt_until_interrupt();
+		interrupts_disable();
 	}
-	return true;
+	interrupts_enable();
+	timer_cancel();
+	return all;
 }
 
 /*
@@ -57,6 +80,7 @@ void smp_start(void)
 	uint64_t begin = time_ns();
 
 	this_cpu()->online = true;
+	starter = this_cpu()->id;
 	if (cpu_count == 1)
 		return;
 	memcpy(phys_to_virt(TRAMPOLINE), trampoline_start, trampoline_end - trampoline_start);

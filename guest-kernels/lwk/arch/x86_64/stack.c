@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Each CPU's stacks. */
 #include <arch/stack.h>
+#include <arch/thread_stack.h>
 #include <lwk/cpu.h>
 #include <lwk/errno.h>
 #include <lwk/page_alloc.h>
@@ -55,6 +56,10 @@ bool stack_describe_guard(uint64_t address, char *text, size_t size)
 {
 	unsigned int cpu_id = (address - STACKS_BASE) / (STRIDE_PAGES * PAGE_SIZE);
 
+	if (thread_stack_is_guard(address)) {
+		snprintf(text, size, "the kernel stack of a thread");
+		return true;
+	}
 	if (address < STACKS_BASE || address >= stride_base(cpu_count))
 		return false;
 	for (unsigned int i = 0; i < ARRAY_SIZE(stacks); i++) {

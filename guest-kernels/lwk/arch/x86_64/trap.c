@@ -9,8 +9,10 @@
 #include <lwk/log.h>
 #include <lwk/panic.h>
 #include <lwk/printf.h>
+#include <lwk/thread.h>
 
 _Static_assert(offsetof(struct trap_frame, rip) == 136, "trap_entry.S");
+_Static_assert(offsetof(struct trap_frame, cs) == 144, "trap_entry.S");
 
 /* SDM 3A, section 4.7 */
 #define PF_PROTECTION (1 << 0)
@@ -107,6 +109,18 @@ static _Noreturn void panic_exception(const struct trap_frame *frame)
 	panic_at(frame, "%s (exception %lu), error code 0x%lx", name, frame->vector, frame->error);
 }
 
+/*
+ * A program's fault is its own affair. Interrupts may come while it is handled, as in a system call.
+ */
+static void handle_user_exception(struct trap_frame *frame)
+{
+	uint64_t address = frame->vector == TRAP_PAGE_FAULT ? cr2_read() : frame->rip;
+
+	interrupts_enable();
+	thread_faulted(frame, address);
+	interrupts_disable();
+}
+
 static void handle_exception(struct trap_frame *frame)
 {
 	switch (frame->vector) {
@@ -119,6 +133,10 @@ static void handle_exception(struct trap_frame *frame)
 	case TRAP_MACHINE_CHECK:
 		panic_exception(frame);
 	}
+	if (trap_from_user(frame)) {
+		handle_user_exception(frame);
+		return;
+	}
 	if (fix_up(frame))
 		return;
 	if (frame->vector == TRAP_PAGE_FAULT)
@@ -130,11 +148,13 @@ void trap_dispatch(struct trap_frame *frame)
 {
 	if (frame->vector < TRAP_COUNT) {
 		handle_exception(frame);
-		return;
+	} else {
+		irq_dispatch(frame->vector);
+		if (frame->vector != IRQ_VECTOR_SPURIOUS)
+			apic_end_of_interrupt();
 	}
-	irq_dispatch(frame->vector);
-	if (frame->vector != IRQ_VECTOR_SPURIOUS)
-		apic_end_of_interrupt();
+	if (trap_from_user(frame))
+		thread_leave_kernel(frame);
 }
 
 void trap_log_registers(const struct trap_frame *f)

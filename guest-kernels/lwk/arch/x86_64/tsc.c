@@ -88,6 +88,9 @@ void time_init(void)
 	ns_per_tick_32 = (NS_PER_S << 32) / frequency;
 	log_info("time: TSC %lu.%03lu MHz, by %s", (frequency / 1000000),
 		 (frequency / 1000 % 1000), source);
+	/* A virtual machine's TSC begins at 0: till the first instruction here, all was firmware. */
+	log_info("time: firmware took %lu us",
+		 (uint64_t)((unsigned __int128)origin * ns_per_tick_32 >> 32) / 1000);
 }
 
 uint64_t time_tsc_hz(void)

@@ -11,11 +11,13 @@
 #include <lwk/irq.h>
 #include <lwk/timer.h>
 #include <lwk/types.h>
+#include <lwk/work.h>
 #include <lwk/xcall.h>
 
 #define MAX_CPUS 1024
 
-struct work;
+struct sleeper;
+struct thread;
 
 struct cpu {
 	struct cpu *self; /* first: this_cpu() reads it through the segment base */
@@ -29,10 +31,16 @@ struct cpu {
 	/* the CPU's own, interrupts off */
 	struct timer timer;
 	uint32_t irq_counts[IRQ_VECTORS];
+	paddr_t user_tables; /* that CR3 has; 0: the kernel's own. Others read it */
+	uint32_t thread_count; /* that belong to it; atomic */
+	struct thread *thread; /* that runs; NULL: the idle loop does */
+	uint64_t idle_stack; /* of the idle loop, while a thread runs */
+	struct sleeper *sleepers; /* who waits for the timer, the earliest first */
 
 	/* pushed to by other CPUs with compare-and-swap, emptied by the owner */
 	_Alignas(CACHE_LINE) struct xcall *xcalls;
-	struct work *work;
+	struct work_list works;
+	struct work_list threads; /* that can run */
 
 	/* this CPU's part in an xcall_all(); whoever calls that has the right to it */
 	_Alignas(CACHE_LINE) struct xcall xcall;
@@ -58,7 +66,7 @@ static inline struct cpu *this_cpu(void)
 	return percpu_self();
 }
 
-/* Runs the work that is queued for this CPU, and halts when there is none. Interrupts on. */
+/* Runs the work that is queued for this CPU, then its threads, and halts when there is neither. Interrupts on. */
 _Noreturn void cpu_idle(void);
 
 #endif

@@ -6,6 +6,7 @@
 #ifndef LWK_IKC_LOCAL_H
 #define LWK_IKC_LOCAL_H
 
+#include <ikc/ikc_atomic.h>
 #include <ikc/ikc_layout.h>
 #include <lwk/types.h>
 
@@ -17,5 +18,11 @@ struct ikc_local {
 };
 
 extern struct ikc_local ikc_local;
+
+/* One of our own counters in the region. */
+static inline void ikc_count(uint64_t *counter, uint64_t more)
+{
+	ikc_store(counter, ikc_load(counter) + more);
+}
 
 #endif

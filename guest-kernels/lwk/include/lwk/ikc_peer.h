@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The link to one other partition, and the two services that share it: ikc_link.c (life) and
- * ikc_data.c (messages).
+ * The link to one other partition, and the services that share it: ikc_link.c (life), ikc_data.c
+ * (messages of the data ring) and ikc_channel.c.
  */
 #ifndef LWK_IKC_PEER_H
 #define LWK_IKC_PEER_H
 
 #include <ikc/ikc_link.h>
+#include <lwk/ikc_channel.h>
 #include <lwk/spinlock.h>
 #include <lwk/types.h>
 
@@ -25,11 +26,15 @@ struct ikc_peer {
 	uint64_t log_window; /* when the present second of logging began */
 	uint32_t log_lines; /* in it, also those not shown */
 	uint8_t control[IKC_CONTROL_SLOTS * IKC_SLOT_DATA];
+	struct ikc_channels channels; /* of a life that is served */
+	uint32_t channels_used; /* those of `ends` that are not free, a bit each; read without the lock */
 
 	/* CPU 0's work alone */
 	bool holds; /* the listener could not take `message` yet */
 	struct ikc_message message;
 	uint8_t payload[IKC_MESSAGE_MAX];
+
+	struct channel ends[IKC_CHANNELS];
 };
 
 /* NULL for this partition itself, and beyond the last. Constant after ikc_links_init(). */
@@ -38,6 +43,18 @@ extern struct ikc_peer *ikc_peers[IKC_PARTITIONS_MAX];
 #define for_each_ikc_peer(peer)                                                                    \
 	for (unsigned int peer##_id = 0; peer##_id < IKC_PARTITIONS_MAX; peer##_id++)              \
 		for (struct ikc_peer *peer = ikc_peers[peer##_id]; peer; peer = NULL)
+
+/* NULL if there is no such peer. */
+static inline struct ikc_peer *ikc_peer_find(uint32_t id)
+{
+	return id < IKC_PARTITIONS_MAX ? ikc_peers[id] : NULL;
+}
+
+/* The listeners know of this very life of the link. Under the lock. */
+static inline bool ikc_peer_is_served(const struct ikc_peer *peer)
+{
+	return peer->link.state == IKC_LINK_RUN && peer->served == peer->link.generation;
+}
 
 /* Begins a life of every link; 0 or -ENOMEM. */
 int ikc_links_init(void);
@@ -71,12 +88,6 @@ void ikc_peer_unlock(struct ikc_peer *peer, uint64_t flags, bool ring, enum ikc_
  * last one.
  */
 bool ikc_peer_may_log(struct ikc_peer *peer);
-
-/* One of our own counters. Under the lock. */
-static inline void ikc_count(uint64_t *counter, uint64_t more)
-{
-	ikc_store(counter, ikc_load(counter) + more);
-}
 
 /* Starts the work that moves messages. Any context. */
 void ikc_data_look_soon(void);

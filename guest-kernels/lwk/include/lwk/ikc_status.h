@@ -18,6 +18,12 @@ void ikc_status_set(enum ikc_partition_state state);
 /* Says that a command of the monitor was taken, and rings it. */
 void ikc_status_answer(uint32_t sequence, enum ikc_mailbox_result result);
 
+/* Tells memory, processes and threads as they are now. From any context; READY and each answer do it too. */
+void ikc_status_use(void);
+
+/* Counts a system call whose thread waited so long for its proxy. */
+void ikc_status_offloaded(uint64_t waited_ns);
+
 /* CPUs, time and the state READY. */
 void ikc_status_ready(void);
 

@@ -21,11 +21,17 @@ extern struct ivshmem ivshmem;
  */
 int ivshmem_init(void);
 
+struct ivshmem_vector {
+	irq_handler handler;
+	void *arg;
+	unsigned int cpu_id;
+};
+
 /*
- * From now on doorbell vector i runs handlers[i] on `cpu_id`; what was rung before is lost. 0 or
+ * From now on doorbell vector i runs its handler on its CPU; what was rung before is lost. 0 or
  * negative errno.
  */
-int ivshmem_listen(const irq_handler handlers[IKC_VECTORS], unsigned int cpu_id);
+int ivshmem_listen(const struct ivshmem_vector vectors[IKC_VECTORS]);
 
 /* Any context. A peer that is not there hears nothing. */
 void ivshmem_ring(uint32_t peer, uint32_t vector);

@@ -8,6 +8,9 @@
  *                          data, bss, symbols
  *   0xffff_ffff_8000_0000  KERNEL_OFFSET
  *
+ *   0xffff_d040_0000_0000  THREAD_STACKS_BASE: kernel       4 KiB pages, no execute; once there
+ *                          stacks of threads, each above   they stay
+ *                          an unmapped guard page
  *   0xffff_d000_0000_0000  STACKS_BASE: one stride per     4 KiB pages from the CPU's node,
  *                          CPU, every stack above an       no execute
  *                          unmapped guard page
@@ -15,7 +18,9 @@
  *                          local APIC                      or uncached, no execute
  *   0xffff_8000_0000_0000  DIRECT_BASE: all RAM, at its    2 MiB or 1 GiB pages, no execute
  *                          physical address
- *   0x0000_0000_0000_0000  user half: empty
+ *   0x0000_4000_0000_0000  IKC_USER_END (ikc_process.h)
+ *   0x0000_0000_0001_0000  IKC_USER_START: a program's     4 KiB or 2 MiB pages, each process has
+ *                          memory                          tables of its own
  *
  * Physical addresses below 4 GiB
  *
@@ -33,6 +38,7 @@
 #define KERNEL_PHYSICAL 0x200000
 
 #define STACKS_BASE 0xffffd00000000000
+#define THREAD_STACKS_BASE 0xffffd04000000000 /* in STACKS_BASE's entry of the topmost table */
 #define DEVICES_BASE 0xffffc00000000000
 #define DIRECT_BASE 0xffff800000000000
 #define DIRECT_SIZE 0x400000000000

@@ -26,6 +26,9 @@ paddr_t page_alloc(unsigned int order, int node, unsigned int flags);
 /* Gives a whole block back. Panics if it was not given out by page_alloc() with this very order. */
 void page_free(paddr_t block, unsigned int order);
 
+/* Makes blocks of order `into` out of one that was given out; each is then given back by itself. */
+void page_split(paddr_t block, unsigned int order, unsigned int into);
+
 struct page_usage {
 	uint64_t total_pages;
 	uint64_t free_pages;

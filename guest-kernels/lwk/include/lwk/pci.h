@@ -47,12 +47,15 @@ int pci_enable(struct pci_device *device);
 /* Maps a whole BAR for good. NULL: there is no such BAR, or no memory for page tables. */
 void *pci_map_bar(const struct pci_device *device, unsigned int bar, enum memory_type type);
 
+/* Whether it sends interrupts as messages from a table; it need not be enabled to tell. */
+bool pci_has_msix(const struct pci_device *device);
+
 /*
- * Delivers MSI-X entry i to interrupt vector irqs[i] of one CPU and starts delivery. The device was
- * enabled. 0, -ENODEV (it has no MSI-X, or fewer entries), -ENOMEM, -ERANGE (no message reaches
- * that CPU).
+ * Delivers MSI-X entry i to interrupt vector irqs[i] of CPU cpu_ids[i] and starts delivery. The
+ * device was enabled. 0, -ENODEV (it has no MSI-X, or fewer entries), -ENOMEM, -ERANGE (no message
+ * reaches that CPU).
  */
-int pci_enable_msix(const struct pci_device *device, const unsigned int *irqs, unsigned int count,
-		    unsigned int cpu_id);
+int pci_enable_msix(const struct pci_device *device, const unsigned int *irqs,
+		    const unsigned int *cpu_ids, unsigned int count);
 
 #endif

@@ -14,6 +14,9 @@ _Noreturn void power_off(void);
  */
 _Noreturn void power_reset(void);
 
+/* Fault injection: an exception that this CPU cannot take, which resets the whole VM unasked. */
+_Noreturn void power_triple_fault(void);
+
 /* QEMU's isa-debug-exit: QEMU ends with status 2 * value + 1. Without that device, powers off. */
 _Noreturn void power_debug_exit(uint32_t value);
 

@@ -40,6 +40,9 @@ const char *selftest_smp(void);
 const char *selftest_atomics(void);
 const char *selftest_tsc(void);
 const char *selftest_timer(void);
+const char *selftest_pool(void);
+const char *selftest_space(void);
+const char *selftest_user_access(void);
 
 /* These need an IKC region, the second one with another partition that runs it too. */
 const char *selftest_interrupt(void);

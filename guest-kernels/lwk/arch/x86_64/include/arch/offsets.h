@@ -5,5 +5,7 @@
 
 #define CPU_STACK_TOP 8
 #define CPU_APIC_ID 16
+#define CPU_ENTRY_STACK 32
+#define CPU_USER_STACK 40
 
 #endif

@@ -26,7 +26,7 @@ struct msi_message {
 
 /*
  * A message that interrupts one CPU, edge-triggered. -ERANGE: without interrupt remapping a message
- * has room for 8 bits of APIC id, in xAPIC and x2APIC mode alike.
+ * has room for 8 bits of APIC id, in xAPIC and x2APIC mode alike, and for 15 under a KVM that says so.
  */
 int arch_msi_message(uint32_t apic_id, unsigned int vector, struct msi_message *message);
 

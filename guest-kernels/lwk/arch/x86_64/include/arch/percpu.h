@@ -3,13 +3,8 @@
 #ifndef ARCH_PERCPU_H
 #define ARCH_PERCPU_H
 
+#include <arch/user_selectors.h>
 #include <lwk/types.h>
-
-/* Indices of the GDT; the boot GDT has the same first three. */
-#define GDT_KERNEL_CODE 1
-#define GDT_KERNEL_DATA 2
-#define GDT_TSS 3 /* takes two entries */
-#define GDT_ENTRIES 5
 
 /* Interrupt stack table slots: stacks of their own for what may arrive on a broken stack. */
 enum { IST_DOUBLE_FAULT = 1, IST_NMI, IST_MACHINE_CHECK, IST_COUNT = 3 };
@@ -32,6 +27,9 @@ struct table_pointer {
 } __attribute__((packed));
 
 struct arch_cpu {
+	uint64_t entry_stack; /* where the kernel begins when it is entered from user mode */
+	uint64_t user_stack;  /* of a system call that is just being entered */
+	struct arch_thread *registers; /* whose FPU state and segment bases this CPU holds; or NULL */
 	uint64_t gdt[GDT_ENTRIES];
 	struct tss tss;
 };

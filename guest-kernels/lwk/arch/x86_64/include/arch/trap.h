@@ -5,12 +5,19 @@
 
 #include <lwk/types.h>
 
+#define TRAP_DIVIDE_ERROR 0
+#define TRAP_DEBUG 1
 #define TRAP_BREAKPOINT 3
+#define TRAP_OVERFLOW 4
 #define TRAP_INVALID_OPCODE 6
 #define TRAP_NMI 2
 #define TRAP_DOUBLE_FAULT 8
+#define TRAP_STACK_SEGMENT 12
 #define TRAP_PAGE_FAULT 14
+#define TRAP_X87 16
+#define TRAP_ALIGNMENT 17
 #define TRAP_MACHINE_CHECK 18
+#define TRAP_SIMD 19
 #define TRAP_COUNT 32 /* vectors below are exceptions */
 #define VECTOR_COUNT 256
 
@@ -22,6 +29,11 @@ struct trap_frame {
 	uint64_t error;
 	uint64_t rip, cs, rflags, rsp, ss;
 };
+
+static inline bool trap_from_user(const struct trap_frame *frame)
+{
+	return frame->cs & 3;
+}
 
 /*
  * An instruction that may trap: `.fixups` pairs its address with a landing, where the kernel goes

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Signals, with Linux's numbers and layouts. One that is pending for the process is taken by whichever of its threads
+ * goes to user mode first and does not block it.
+ */
+#ifndef LWK_SIGNAL_H
+#define LWK_SIGNAL_H
+
+#include <lwk/types.h>
+
+#define SIGNALS 64
+
+#define SIGILL 4
+#define SIGTRAP 5
+#define SIGBUS 7
+#define SIGFPE 8
+#define SIGKILL 9
+#define SIGSEGV 11
+#define SIGCHLD 17
+#define SIGCONT 18
+#define SIGSTOP 19
+#define SIGURG 23
+#define SIGWINCH 28
+
+#define SIG_DFL 0
+#define SIG_IGN 1
+
+#define SA_ONSTACK 0x08000000
+#define SA_RESTART 0x10000000
+#define SA_NODEFER 0x40000000
+#define SA_RESETHAND 0x80000000u
+
+#define SIGNAL_BIT(number) (1ul << ((number) - 1))
+#define SIGNALS_UNBLOCKABLE (SIGNAL_BIT(SIGKILL) | SIGNAL_BIT(SIGSTOP))
+
+/* As rt_sigaction(2) has it for the kernel. */
+struct signal_action {
+	uint64_t handler;
+	uint64_t flags;
+	uint64_t restorer;
+	uint64_t mask;
+};
+
+/* What a handler is told, but the number. */
+struct signal_cause {
+	int32_t code;
+	uint32_t pid; /* of who sent it */
+	uint32_t uid;
+	uint64_t address; /* of a fault, which has no sender */
+};
+
+/* As sigaltstack(2) has it. */
+struct signal_stack {
+	uint64_t start;
+	int32_t flags;
+	uint32_t reserved;
+	uint64_t size;
+};
+
+#define SS_ONSTACK 1
+#define SS_DISABLE 2
+
+struct process;
+struct thread;
+struct trap_frame;
+
+/* One for the process. Any context but NMI. */
+void signal_process(struct process *process, uint32_t number, const struct signal_cause *cause);
+/* With the process's lock. */
+void signal_thread(struct thread *thread, uint32_t number, const struct signal_cause *cause);
+
+/* Something is pending that this thread does not block. */
+bool signal_is_due(const struct thread *thread);
+
+/* Takes one of `set` that is pending for this thread or its process, and that nobody is to be called for. 0: none. */
+uint32_t signal_take(struct thread *thread, uint64_t set, struct signal_cause *cause);
+
+/* What is due, of this thread, on its way to user mode: a handler is made ready, or the process ends. Interrupts on. */
+void signal_deliver(struct trap_frame *frame);
+
+/* One that this thread has brought upon itself: not to be ignored, nor blocked. */
+void signal_fault(struct trap_frame *frame, uint32_t number, const struct signal_cause *cause);
+
+/* ---- arch ---- */
+
+/* Tells a program of a signal, as siginfo. -EFAULT. */
+int signal_put_info(uint64_t to, uint32_t number, const struct signal_cause *cause);
+
+/* Whether an address is on the thread's alternate stack. */
+bool signal_is_on_stack(const struct thread *thread, uint64_t address);
+
+/* What a handler finds, on the program's stack; the frame then goes to the handler. -EFAULT. */
+int signal_frame_push(struct thread *thread, struct trap_frame *frame, uint32_t number,
+		      const struct signal_action *action, const struct signal_cause *cause, uint64_t mask);
+
+/* After the handler: as it was before. The mask is to be set. -EFAULT: what is there makes no sense. */
+int signal_frame_pop(struct thread *thread, struct trap_frame *frame, uint64_t *mask);
+
+#endif

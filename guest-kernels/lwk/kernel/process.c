@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The life of processes, their threads, and what these ask of their proxies. */
+#include <lwk/cpu.h>
+#include <lwk/errno.h>
+#include <lwk/futex.h>
+#include <lwk/ikc_channel.h>
+#include <lwk/ikc_status.h>
+#include <lwk/page_alloc.h>
+#include <lwk/paging.h>
+#include <lwk/process.h>
+#include <lwk/signal.h>
+#include <lwk/thread.h>
+#include <lwk/user_copy.h>
+
+#define NO_SLOT UINT32_MAX
+
+_Static_assert(sizeof(struct process) <= PAGE_SIZE, "a process is one page");
+_Static_assert(PROCESS_THREADS_MAX * sizeof(struct thread *) <= PAGE_SIZE, "its table is another");
+
+static struct spinlock all_lock = SPINLOCK_INIT;
+static struct process *all;
+static uint32_t all_count;
+
+/* ---- there, and not there any more ---- */
+
+struct process *process_new(struct channel *channel, struct process **holder)
+{
+	paddr_t page = page_alloc(0, NODE_LOCAL, PAGE_ZERO);
+	paddr_t table = page_alloc(0, NODE_LOCAL, PAGE_ZERO);
+	struct process *process;
+	uint64_t flags;
+
+	if (!page || !table || space_init(&((struct process *)phys_to_virt(page))->space)) {
+		if (page)
+			page_free(page, 0);
+		if (table)
+			page_free(table, 0);
+		return NULL;
+	}
+	process = phys_to_virt(page);
+	process->threads = phys_to_virt(table);
+	process->channel = channel;
+	process->holder = holder;
+	process->references = 1;
+	flags = spin_lock(&all_lock);
+	*holder = process;
+	process->next = all;
+	all = process;
+	all_count++;
+	spin_unlock(&all_lock, flags);
+	ikc_status_use();
+	return process;
+}
+
+void process_get(struct process *process)
+{
+	__atomic_add_fetch(&process->references, 1, __ATOMIC_RELAXED);
+}
+
+/*
+ * The channel is closed last: who then hears of it finds the memory given back. Under the lock, because ended()
+ * may be on its way on another CPU, and the channel somebody else's as soon as it has returned.
+ */
+static void forget(struct process *process)
+{
+	uint64_t flags = spin_lock(&all_lock);
+	struct process **link = &all;
+
+	while (*link != process)
+		link = &(*link)->next;
+	*link = process->next;
+	all_count--;
+	if (process->channel) {
+		*process->holder = NULL;
+		channel_close(process->channel);
+	}
+	spin_unlock(&all_lock, flags);
+}
+
+void process_put(struct process *process)
+{
+	if (__atomic_sub_fetch(&process->references, 1, __ATOMIC_ACQ_REL))
+		return;
+	space_destroy(&process->space);
+	page_free(virt_to_phys(process->threads), 0);
+	forget(process);
+	page_free(virt_to_phys(process), 0);
+	ikc_status_use();
+}
+
+/* ---- to the proxy ---- */
+
+/* 0, -EAGAIN: no room, and a thread is woken when there is; -ESRCH. */
+static int try_tell(struct process *process, const struct ikc_process_message *message)
+{
+	uint64_t flags = spin_lock(&process->lock);
+	int err = -ESRCH;
+
+	if (process->channel)
+		err = channel_send(process->channel, message, sizeof(*message));
+	if (err == -EAGAIN)
+		process->wants_room = true;
+	spin_unlock(&process->lock, flags);
+	return err && err != -EAGAIN ? -ESRCH : err;
+}
+
+int process_tell(const struct ikc_process_message *message)
+{
+	struct process *process = this_thread()->process;
+	int err;
+
+	while ((err = try_tell(process, message)) == -EAGAIN)
+		thread_wait();
+	return err;
+}
+
+/* The proxy goes on until what it does is interrupted or done: it answers in any case. */
+static void interrupt(struct thread *thread)
+{
+	struct ikc_process_message message = {
+		.kind = IKC_PROCESS_INTERRUPT,
+		.slot = thread->slot,
+		.life = thread->life,
+	};
+
+	thread->interrupted = true;
+	process_tell(&message);
+}
+
+static void await_answer(struct thread *thread)
+{
+	while (!__atomic_load_n(&thread->answered, __ATOMIC_ACQUIRE) && !process_is_ending(thread->process)) {
+		if (!thread->interrupted && signal_is_due(thread))
+			interrupt(thread);
+		else
+			thread_wait();
+	}
+}
+
+int64_t process_ask(struct ikc_process_message *message)
+{
+	struct thread *thread = this_thread();
+	struct process *process = thread->process;
+	uint64_t flags = spin_lock(&process->lock);
+
+	message->slot = thread->slot;
+	message->life = thread->life = ++process->lives;
+	thread->answered = false;
+	thread->waits = true;
+	spin_unlock(&process->lock, flags);
+
+	if (!process_tell(message))
+		await_answer(thread);
+
+	flags = spin_lock(&process->lock);
+	thread->waits = false;
+	spin_unlock(&process->lock, flags);
+	return thread->answered ? thread->answer : -ESRCH;
+}
+
+/* ---- the end ---- */
+
+/* Under the lock. Who runs in user mode is made to look; who waits looks when he is woken. */
+void process_wake_all(struct process *process)
+{
+	for (uint32_t slot = 0; slot < PROCESS_THREADS_MAX; slot++)
+		if (process->threads[slot])
+			thread_wake(process->threads[slot]);
+}
+
+void process_end(struct process *process, uint32_t status)
+{
+	uint64_t flags = spin_lock(&process->lock);
+
+	if (!process->ending) {
+		process->status = status;
+		__atomic_store_n(&process->ending, true, __ATOMIC_RELEASE);
+		process_wake_all(process);
+	}
+	spin_unlock(&process->lock, flags);
+}
+
+/* True: it is the last one, and is still in the table. The others are woken by nobody any more. */
+static bool leave_table(struct process *process, struct thread *thread)
+{
+	uint64_t flags = spin_lock(&process->lock);
+	bool last = process->thread_count == 1;
+
+	if (!last) {
+		process->thread_count--;
+		process->threads[thread->slot] = NULL;
+		process->cpu_ns += thread_cpu_time(thread);
+	}
+	spin_unlock(&process->lock, flags);
+	return last;
+}
+
+static void leave_table_last(struct process *process, struct thread *thread)
+{
+	uint64_t flags = spin_lock(&process->lock);
+
+	process->thread_count = 0;
+	process->threads[thread->slot] = NULL;
+	spin_unlock(&process->lock, flags);
+}
+
+/* Not by process_ask(): the answer comes to no thread, but to the channel. */
+static void tell_end(struct process *process)
+{
+	struct ikc_process_message message = {
+		.kind = IKC_PROCESS_ENDED,
+		.slot = NO_SLOT,
+		.words = { process->status },
+	};
+
+	process->asked_to_end = true;
+	process_tell(&message);
+}
+
+static void clear_thread_id(const struct thread *thread)
+{
+	uint32_t zero = 0;
+
+	if (thread->clear_on_exit && !copy_to_user(thread->clear_on_exit, &zero, sizeof(zero)))
+		futex_wake(thread->process, thread->clear_on_exit, 1, FUTEX_ANY);
+}
+
+/* The last one stays in the table while it may have to wait for room. */
+_Noreturn void process_leave(void)
+{
+	struct thread *thread = this_thread();
+	struct process *process = thread->process;
+
+	clear_thread_id(thread);
+	if (leave_table(process, thread)) {
+		process_end(process, thread->exit_status);
+		tell_end(process);
+		leave_table_last(process, thread);
+	}
+	thread_end();
+}
+
+/* ---- its threads ---- */
+
+/* Linux gives its threads numbers up to 2^22: one of ours is nobody else's. */
+static uint32_t new_thread_id(void)
+{
+	static uint32_t last = 1 << 22;
+
+	return __atomic_add_fetch(&last, 1, __ATOMIC_RELAXED) & INT32_MAX;
+}
+
+int process_add(struct process *process, struct thread *thread)
+{
+	uint64_t flags = spin_lock(&process->lock);
+	int err = process->ending ? -ESRCH : -EAGAIN;
+
+	for (uint32_t slot = 0; slot < PROCESS_THREADS_MAX && err == -EAGAIN; slot++) {
+		if (process->threads[slot])
+			continue;
+		thread->slot = slot;
+		thread->id = new_thread_id();
+		process->threads[slot] = thread;
+		process->thread_count++;
+		err = 0;
+	}
+	spin_unlock(&process->lock, flags);
+	return err;
+}
+
+void process_begin(struct process *process, uint32_t slot)
+{
+	uint64_t flags = spin_lock(&process->lock);
+
+	if (process->threads[slot])
+		thread_wake(process->threads[slot]);
+	spin_unlock(&process->lock, flags);
+}
+
+/* Under the lock. NULL: there is none. */
+static struct thread *find_thread(struct process *process, uint32_t id)
+{
+	for (uint32_t slot = 0; slot < PROCESS_THREADS_MAX; slot++)
+		if (process->threads[slot] && process->threads[slot]->id == id)
+			return process->threads[slot];
+	return NULL;
+}
+
+int process_signal_thread(struct process *process, uint32_t id, uint32_t number, const struct signal_cause *cause)
+{
+	struct thread *thread;
+	uint64_t flags;
+
+	if (number == SIGKILL) {
+		process_end(process, SIGKILL);
+		return 0;
+	}
+	flags = spin_lock(&process->lock);
+	thread = find_thread(process, id);
+	if (thread && number)
+		signal_thread(thread, number, cause);
+	spin_unlock(&process->lock, flags);
+	return thread ? 0 : -ESRCH;
+}
+
+uint64_t process_cpu_time(struct process *process)
+{
+	uint64_t flags = spin_lock(&process->lock), sum = process->cpu_ns;
+
+	for (uint32_t slot = 0; slot < PROCESS_THREADS_MAX; slot++)
+		if (process->threads[slot])
+			sum += thread_cpu_time(process->threads[slot]);
+	spin_unlock(&process->lock, flags);
+	return sum;
+}
+
+int process_get_cpus(struct process *process, uint32_t id, struct cpu_set *set)
+{
+	uint64_t flags = spin_lock(&process->lock);
+	const struct thread *thread = find_thread(process, id);
+
+	if (thread)
+		*set = thread->cpus;
+	spin_unlock(&process->lock, flags);
+	return thread ? 0 : -ESRCH;
+}
+
+/* It goes there when it next comes by on its way to user mode. */
+int process_set_cpus(struct process *process, uint32_t id, const struct cpu_set *set)
+{
+	uint64_t flags = spin_lock(&process->lock);
+	struct thread *thread = find_thread(process, id);
+
+	if (thread) {
+		thread->cpus = *set;
+		thread_wake(thread);
+	}
+	spin_unlock(&process->lock, flags);
+	return thread ? 0 : -ESRCH;
+}
+
+void process_take_answer(struct process *process, const struct ikc_process_message *message)
+{
+	uint64_t flags = spin_lock(&process->lock);
+	struct thread *thread = message->slot < PROCESS_THREADS_MAX ? process->threads[message->slot] : NULL;
+
+	if (thread && thread->waits && thread->life == message->life && !thread->answered) {
+		thread->answer = message->number;
+		__atomic_store_n(&thread->answered, true, __ATOMIC_RELEASE);
+		thread_wake(thread);
+	}
+	spin_unlock(&process->lock, flags);
+}
+
+/* ---- without its proxy ---- */
+
+uint32_t process_count(void)
+{
+	return __atomic_load_n(&all_count, __ATOMIC_RELAXED);
+}
+
+struct process *process_detach(struct process **holder)
+{
+	uint64_t flags = spin_lock(&all_lock);
+	struct process *process = *holder;
+
+	if (process) {
+		uint64_t inner = spin_lock(&process->lock);
+
+		process->channel = NULL;
+		spin_unlock(&process->lock, inner);
+	}
+	*holder = NULL;
+	spin_unlock(&all_lock, flags);
+	return process;
+}
+
+/* The channel still holds it. */
+void process_lose_proxy(struct process *process)
+{
+	uint64_t flags;
+
+	process_end(process, SIGKILL);
+	flags = spin_lock(&process->lock);
+	process_wake_all(process); /* also who waits for room */
+	spin_unlock(&process->lock, flags);
+	process_put(process);
+}

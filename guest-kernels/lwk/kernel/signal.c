@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Signals: pending, and delivered. */
+#include <lwk/errno.h>
+#include <lwk/log.h>
+#include <lwk/process.h>
+#include <lwk/signal.h>
+#include <lwk/syscall.h>
+#include <lwk/thread.h>
+
+#define IGNORED_BY_DEFAULT                                                                         \
+	(SIGNAL_BIT(SIGCHLD) | SIGNAL_BIT(SIGCONT) | SIGNAL_BIT(SIGURG) | SIGNAL_BIT(SIGWINCH))
+
+#define SEGV_MAPERR 1
+#define SI_KERNEL 0x80
+#define FPE_INTDIV 1
+#define ILL_ILLOPN 2
+
+static bool is_ignored(const struct signal_action *action, uint32_t number)
+{
+	return action->handler == SIG_IGN ||
+	       (action->handler == SIG_DFL && IGNORED_BY_DEFAULT & SIGNAL_BIT(number));
+}
+
+/* ---- pending ---- */
+
+bool signal_is_due(const struct thread *thread)
+{
+	uint64_t pending = __atomic_load_n(&thread->pending, __ATOMIC_ACQUIRE) |
+			   __atomic_load_n(&thread->process->pending, __ATOMIC_ACQUIRE);
+
+	return pending & ~thread->signal_mask;
+}
+
+void signal_process(struct process *process, uint32_t number, const struct signal_cause *cause)
+{
+	uint64_t flags;
+
+	if (number == SIGKILL) {
+		process_end(process, SIGKILL);
+		return;
+	}
+	flags = spin_lock(&process->lock);
+	if (!is_ignored(&process->actions[number - 1], number)) {
+		process->causes[number - 1] = *cause;
+		__atomic_or_fetch(&process->pending, SIGNAL_BIT(number), __ATOMIC_RELEASE);
+		process_wake_all(process);
+	}
+	spin_unlock(&process->lock, flags);
+}
+
+void signal_thread(struct thread *thread, uint32_t number, const struct signal_cause *cause)
+{
+	if (is_ignored(&thread->process->actions[number - 1], number))
+		return;
+	thread->cause = *cause;
+	__atomic_or_fetch(&thread->pending, SIGNAL_BIT(number), __ATOMIC_RELEASE);
+	thread_wake(thread);
+}
+
+/* One of a set, under the lock: another thread may be about to take the same. 0: none. */
+static uint32_t take(struct thread *thread, uint64_t set, struct signal_cause *cause)
+{
+	struct process *process = thread->process;
+	uint64_t own = thread->pending & set;
+	uint64_t shared = process->pending & set;
+	uint32_t number = 0;
+
+	if (own) {
+		number = __builtin_ctzl(own) + 1;
+		*cause = thread->cause;
+		__atomic_and_fetch(&thread->pending, ~SIGNAL_BIT(number), __ATOMIC_RELAXED);
+	} else if (shared) {
+		number = __builtin_ctzl(shared) + 1;
+		*cause = process->causes[number - 1];
+		__atomic_and_fetch(&process->pending, ~SIGNAL_BIT(number), __ATOMIC_RELAXED);
+	}
+	return number;
+}
+
+uint32_t signal_take(struct thread *thread, uint64_t set, struct signal_cause *cause)
+{
+	uint64_t flags = spin_lock(&thread->process->lock);
+	uint32_t number = take(thread, set, cause);
+
+	spin_unlock(&thread->process->lock, flags);
+	return number;
+}
+
+/* ---- delivered ---- */
+
+/* The mask that holds again after the handler. */
+static uint64_t mask_to_restore(struct thread *thread)
+{
+	if (!thread->restores_mask)
+		return thread->signal_mask;
+	thread->restores_mask = false;
+	return thread->saved_mask;
+}
+
+static void call_handler(struct trap_frame *frame, uint32_t number, const struct signal_action *action,
+			 const struct signal_cause *cause)
+{
+	struct thread *thread = this_thread();
+	uint64_t mask = mask_to_restore(thread);
+
+	if (signal_frame_push(thread, frame, number, action, cause, mask)) {
+		process_end(thread->process, SIGSEGV); /* no stack to tell it on */
+		return;
+	}
+	thread->signal_mask |= action->mask & ~SIGNALS_UNBLOCKABLE;
+	if (!(action->flags & SA_NODEFER))
+		thread->signal_mask |= SIGNAL_BIT(number);
+}
+
+/* The action as it is now; under the lock. */
+static struct signal_action use_action(struct process *process, uint32_t number)
+{
+	struct signal_action action = process->actions[number - 1];
+
+	if (action.flags & SA_RESETHAND && action.handler > SIG_IGN)
+		process->actions[number - 1].handler = SIG_DFL;
+	return action;
+}
+
+void signal_deliver(struct trap_frame *frame)
+{
+	struct thread *thread = this_thread();
+	struct process *process = thread->process;
+	struct signal_action action = { 0 };
+	struct signal_cause cause;
+	uint64_t flags = spin_lock(&process->lock);
+	uint32_t number = take(thread, ~thread->signal_mask, &cause);
+
+	if (number)
+		action = use_action(process, number);
+	spin_unlock(&process->lock, flags);
+	if (!number || is_ignored(&action, number))
+		return;
+	if (action.handler == SIG_DFL) {
+		process_end(process, number);
+		return;
+	}
+	syscall_was_interrupted(frame, action.flags & SA_RESTART);
+	call_handler(frame, number, &action, &cause);
+}
+
+void signal_fault(struct trap_frame *frame, uint32_t number, const struct signal_cause *cause)
+{
+	struct thread *thread = this_thread();
+	struct process *process = thread->process;
+	uint64_t flags = spin_lock(&process->lock);
+	struct signal_action action = use_action(process, number);
+
+	spin_unlock(&process->lock, flags);
+	log_debug("process %u: thread %u: signal %u at 0x%lx", process->id, thread->id, number, cause->address);
+	if (action.handler <= SIG_IGN || thread->signal_mask & SIGNAL_BIT(number))
+		process_end(process, number);
+	else
+		call_handler(frame, number, &action, cause);
+}
+
+void thread_faulted(struct trap_frame *frame, uint64_t address)
+{
+	struct signal_cause cause = { .code = SI_KERNEL };
+	uint32_t number = SIGSEGV;
+
+	switch (frame->vector) {
+	case TRAP_PAGE_FAULT:
+		cause = (struct signal_cause){ .code = SEGV_MAPERR, .address = address };
+		if (frame->error & 1)
+			cause.code++; /* SEGV_ACCERR */
+		break;
+	case TRAP_DIVIDE_ERROR:
+		cause = (struct signal_cause){ .code = FPE_INTDIV, .address = address };
+		number = SIGFPE;
+		break;
+	case TRAP_X87:
+	case TRAP_SIMD:
+		cause.address = address;
+		number = SIGFPE;
+		break;
+	case TRAP_DEBUG:
+	case TRAP_BREAKPOINT:
+		number = SIGTRAP;
+		break;
+	case TRAP_INVALID_OPCODE:
+		cause = (struct signal_cause){ .code = ILL_ILLOPN, .address = address };
+		number = SIGILL;
+		break;
+	case TRAP_STACK_SEGMENT:
+	case TRAP_ALIGNMENT:
+		number = SIGBUS;
+		break;
+	}
+	signal_fault(frame, number, &cause);
+}
