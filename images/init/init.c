@@ -75,6 +75,7 @@ int main(void)
 	sigset_t signals;
 	pid_t processors, ssh;
 
+	times_note("kernel");
 	program_block_signals(&signals);
 	setenv("HOME", "/root", 1);
 	setenv("PATH", "/usr/sbin:/usr/bin", 1);
@@ -84,13 +85,20 @@ int main(void)
 	reboot(RB_DISABLE_CAD);
 	set_hostname();
 	processors = processors_start();
+	times_note("file-systems");
 	modules_load(MODULES_LIBRARIES);
+	times_note("libraries");
 	/* No CPU can start while a driver probes a PCI device (EBUSY). */
 	processors_wait(processors);
+	times_note("CPUs");
 	ssh = start_ssh();
 	modules_load(MODULES_DRIVERS);
+	times_note("drivers");
 	network_configure();
+	times_note("network");
 	wait_for_ssh(ssh);
+	times_note("SSH-server");
+	times_report();
 	fabric_tell_ready();
 	modules_load(MODULES_LAST);
 	serve(&signals);

@@ -18,6 +18,10 @@ void report(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The same, with ": " and what errno means after it. */
 void report_errno(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* times.c: notes that a step, a word without spaces, is done; and says all that was noted in one line */
+void times_note(const char *done);
+void times_report(void);
+
 /* cmdline.c: the words of the kernel's command line */
 void cmdline_read(void);
 /* The value of the last `key=value`, or NULL; valid for the life of the process. */

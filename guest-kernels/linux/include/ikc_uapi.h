@@ -7,7 +7,10 @@
  * endpoint that does not read holds up its senders (their rings fill, they get EAGAIN), and loses
  * nothing. When a link is reset, every endpoint that spoke over it is told once by ENETRESET.
  *
- * poll(): POLLIN a message or an error is there for RECEIVE; POLLOUT a message of any size can be sent
+ * An open file can also open channels to other partitions, and listen for those that they open: each is a
+ * file of its own ("a channel", below).
+ *
+ * poll(): POLLIN a message or an error is there for RECEIVE, or a channel for ACCEPT; POLLOUT a message of any size can be sent
  * to the connected address (not connected: always); POLLERR an error waits to be told; POLLHUP the
  * device is going away. mmap(): the region, read only (guest-kernels/ikc/ikc_layout.h).
  *
@@ -93,5 +96,96 @@ struct ikc_round_trip {
 
 /* Tells the monitor that this partition is READY: called by init when it can be used. */
 #define IKC_IOCTL_READY _IO(IKC_IOCTL, 6)
+
+/* ---- channels ---- */
+
+struct ikc_listen {
+	__u16 port;
+	__u16 reserved;
+	__u32 magic;	   /* what protocol is spoken there */
+	__u32 packet_size; /* longest message, 1 to IKC_MESSAGE_MAX */
+};
+
+struct ikc_open {
+	struct ikc_address address; /* OPEN: whom to speak to; ACCEPT: out, who opened it */
+	__u32 magic;
+	__u32 packet_size;
+	__u32 timeout_ms; /* OPEN: at most so long */
+	__u32 refusal;	  /* OPEN, ECONNREFUSED: out, enum ikc_channel_refusal */
+	__s32 fd;	  /* out: the channel, close-on-exec */
+	__u32 reserved;
+};
+
+/*
+ * Takes channels that are opened to this port of this partition; ports for messages are others. EADDRINUSE:
+ * another file does. EINVAL: port 0, a packet size that cannot be, or this file listens already.
+ */
+#define IKC_IOCTL_LISTEN _IOW(IKC_IOCTL, 7, struct ikc_listen)
+
+/* The next channel that was opened to the port, and waits for one. EAGAIN; EINVAL: does not listen. */
+#define IKC_IOCTL_ACCEPT _IOWR(IKC_IOCTL, 8, struct ikc_open)
+
+/*
+ * Opens a channel, and waits for the answer, with O_NONBLOCK too. ECONNREFUSED: `refusal` tells why.
+ * ETIMEDOUT. ENOTCONN: the link is not in RUN. ENETRESET: it was reset meanwhile. EBUSY: all channels that this
+ * partition may open to that one are in use. EHOSTUNREACH: no such partition, or this one. EINVAL.
+ */
+#define IKC_IOCTL_OPEN _IOWR(IKC_IOCTL, 9, struct ikc_open)
+
+/*
+ * A channel. write(): one message, whole; waits for room. One that is longer than the channel's packets, up to
+ * IKC_POOL_SIZE, is lent: it lies in this partition's pool until the peer has taken it. EMSGSIZE: longer than that.
+ * read(): one message; waits for one. EMSGSIZE: the buffer is too small, and the message stays; FIONREAD tells
+ * its length (0: none is there). Two at once take turns.
+ *
+ * EPIPE: the peer has closed it; read() first gives what was sent before that. ENETRESET: the link was reset, and
+ * what was on its way is lost. Both for good. EAGAIN with O_NONBLOCK. ENODEV.
+ *
+ * poll(): POLLIN a message or an error is there; POLLOUT a message of the packet size can be sent; POLLHUP the peer
+ * has closed it, or the link was reset, or the device is going away.
+ */
+
+/* Serves the channel on that CPU: its doorbells arrive there. EBUSY: all vectors arrive elsewhere. EINVAL. */
+#define IKC_IOCTL_SERVE _IOW(IKC_IOCTL, 10, __u32)
+
+/* read() looks for a message so many ns without sleeping, at most a second. 0, as at first: sleeps at once. */
+#define IKC_IOCTL_SPIN _IOW(IKC_IOCTL, 11, __u64)
+
+/* Measures over this channel, to port IKC_PORT_BENCH of the peer, in the kernel (ikc_bench.h). */
+struct ikc_measure {
+	__u32 kind;
+	__u32 size;
+	__u32 count;
+	__u32 peer_cpu;
+	__u32 fault; /* out: enum ikc_bench_fault */
+	__u32 reserved;
+	__u64 ns; /* out: of all `count` together */
+};
+
+/* EINVAL: a kind, size or count that cannot be. EPROTO: the answer makes no sense. As read() and write(). */
+#define IKC_IOCTL_MEASURE _IOWR(IKC_IOCTL, 12, struct ikc_measure)
+
+/* ---- /dev/ikc-window-<partition> ---- */
+
+struct ikc_space_open {
+	__u64 root; /* physical address of the process's page table */
+	__u64 reserved;
+};
+
+/*
+ * Of a window: the address space of a process in that partition (guest-kernels/ikc/ikc_process.h). Returns a file
+ * for it, close-on-exec. mmap() it shared, at an address that is the offset too: the process's memory is there, as
+ * its page table says at each fault (SIGBUS: nothing, or not to be written; EFAULT in system calls), and has struct
+ * pages. ENOTCONN: the partition is not alive. When that life of it ends all of the space's pages are gone. EINVAL.
+ */
+#define IKC_IOCTL_SPACE _IOW(IKC_IOCTL, 13, struct ikc_space_open)
+
+struct ikc_range {
+	__u64 start;
+	__u64 length;
+};
+
+/* Of a space: no page of the range is mapped any more; the next access asks the page table. EINVAL. */
+#define IKC_IOCTL_ZAP _IOW(IKC_IOCTL, 14, struct ikc_range)
 
 #endif

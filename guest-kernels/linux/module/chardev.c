@@ -4,17 +4,18 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/poll.h>
-#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
+#include "channel_file.h"
 #include "chardev.h"
-#include "fabric.h"
 #include "ikc_uapi.h"
+#include "waiting.h"
 
 struct opening {
 	struct fabric *fabric;
 	struct endpoint endpoint;
+	struct listener listener;
 };
 
 /* ---- open and close ---- */
@@ -27,8 +28,9 @@ static int chardev_open(struct inode *inode, struct file *file)
 	if (!opening)
 		return -ENOMEM;
 	opening->fabric = fabric;
-	endpoint_init(&opening->endpoint, &fabric->endpoints);
-	atomic_inc(&fabric->users);
+	endpoint_init(&opening->endpoint, &fabric->shared.endpoints);
+	listener_init(&opening->listener, &fabric->shared.listeners);
+	fabric_get(fabric);
 	file->private_data = opening;
 	return nonseekable_open(inode, file);
 }
@@ -47,61 +49,54 @@ static int chardev_release(struct inode *inode, struct file *file)
 	struct opening *opening = file->private_data;
 	struct fabric *fabric = opening->fabric;
 
+	listener_destroy(&opening->listener);
 	endpoint_destroy(&opening->endpoint);
 	chardev_resume_links(fabric);
 	kfree(opening);
-	if (atomic_dec_and_test(&fabric->users))
-		complete(&fabric->unused);
+	fabric_put(fabric);
 	return 0;
 }
 
 /* ---- messages ---- */
 
+/* What is being sent. */
+struct sending {
+	struct opening *opening;
+	struct link *link;
+	struct ikc_message message;
+	const void *payload;
+};
+
 /* What the endpoint has to be told comes before anything is sent. */
-static int chardev_send_once(struct opening *opening, struct link *link, struct ikc_message *message,
-			     const void *payload)
+static int chardev_send_once(void *context)
 {
-	struct endpoint *endpoint = &opening->endpoint;
+	struct sending *sending = context;
+	struct endpoint *endpoint = &sending->opening->endpoint;
+	struct link *link = sending->link;
 	int err;
 
-	if (READ_ONCE(opening->fabric->stopping))
+	if (READ_ONCE(sending->opening->fabric->stopping))
 		return -ENODEV;
-	err = endpoint_prepare_send(endpoint, link->ikc.peer_id, message->to_port);
+	err = endpoint_prepare_send(endpoint, link->ikc.peer_id, sending->message.to_port);
 	if (err == -ENETRESET)
 		link_resume(link);
 	if (err)
 		return err;
-	message->from_port = endpoint->port;
-	return link_send(link, message, payload);
+	sending->message.from_port = endpoint->port;
+	return link_send(link, &sending->message, sending->payload);
 }
 
-/* Waits for room. To try takes a mutex, so that it cannot be the condition of a wait_event. */
-static int chardev_send_waiting(struct opening *opening, struct link *link, struct ikc_message *message,
-				const void *payload)
+static int chardev_send_waiting(struct sending *sending)
 {
-	DEFINE_WAIT_FUNC(entry, woken_wake_function);
-	int err;
+	long left = MAX_SCHEDULE_TIMEOUT;
 
-	add_wait_queue(&link->writable, &entry);
-	for (;;) {
-		err = chardev_send_once(opening, link, message, payload);
-		if (err != -EAGAIN)
-			break;
-		if (signal_pending(current)) {
-			err = -ERESTARTSYS;
-			break;
-		}
-		wait_woken(&entry, TASK_INTERRUPTIBLE, MAX_SCHEDULE_TIMEOUT);
-	}
-	remove_wait_queue(&link->writable, &entry);
-	return err;
+	return waiting_for(&sending->link->writable, chardev_send_once, sending, &left);
 }
 
 static long chardev_send(struct opening *opening, void __user *argument, bool wait)
 {
 	struct ikc_transfer transfer;
-	struct ikc_message message;
-	struct link *link;
+	struct sending sending = { .opening = opening };
 	void *payload;
 	int err;
 
@@ -113,15 +108,16 @@ static long chardev_send(struct opening *opening, void __user *argument, bool wa
 		return -EMSGSIZE;
 	if (!transfer.address.port)
 		return -EDESTADDRREQ;
-	link = fabric_link(opening->fabric, transfer.address.partition);
-	if (!link)
+	sending.link = fabric_link(opening->fabric, transfer.address.partition);
+	if (!sending.link)
 		return -EHOSTUNREACH;
 	payload = memdup_user(u64_to_user_ptr(transfer.buffer), transfer.length);
 	if (IS_ERR(payload))
 		return PTR_ERR(payload);
-	message.length = transfer.length;
-	message.to_port = transfer.address.port;
-	err = (wait ? chardev_send_waiting : chardev_send_once)(opening, link, &message, payload);
+	sending.message.length = transfer.length;
+	sending.message.to_port = transfer.address.port;
+	sending.payload = payload;
+	err = wait ? chardev_send_waiting(&sending) : chardev_send_once(&sending);
 	kfree(payload);
 	return err;
 }
@@ -220,6 +216,17 @@ static long chardev_connect(struct opening *opening, void __user *argument)
 	return endpoint_connect(&opening->endpoint, address.partition, address.port);
 }
 
+static long chardev_listen(struct opening *opening, void __user *argument)
+{
+	struct ikc_listen listen;
+
+	if (copy_from_user(&listen, argument, sizeof(listen)))
+		return -EFAULT;
+	if (listen.reserved || !listen.port || !listen.packet_size || listen.packet_size > IKC_MESSAGE_MAX)
+		return -EINVAL;
+	return listener_listen(&opening->listener, listen.port, listen.magic, listen.packet_size);
+}
+
 static long chardev_ping(struct opening *opening, void __user *argument)
 {
 	struct ikc_round_trip trip;
@@ -258,6 +265,12 @@ static long chardev_ioctl(struct file *file, unsigned int command, unsigned long
 		return chardev_receive(opening, pointer, wait);
 	case IKC_IOCTL_PING:
 		return chardev_ping(opening, pointer);
+	case IKC_IOCTL_LISTEN:
+		return chardev_listen(opening, pointer);
+	case IKC_IOCTL_ACCEPT:
+		return channel_file_accept(opening->fabric, &opening->listener, pointer, wait);
+	case IKC_IOCTL_OPEN:
+		return channel_file_open(opening->fabric, opening->endpoint.port, pointer);
 	case IKC_IOCTL_READY:
 		life_set_ready(&opening->fabric->life);
 		return 0;
@@ -273,17 +286,19 @@ static __poll_t chardev_poll(struct file *file, poll_table *table)
 	struct opening *opening = file->private_data;
 	struct endpoint *endpoint = &opening->endpoint;
 	__poll_t events = 0;
+	u32 peer;
 
 	poll_wait(file, &endpoint->changed, table);
-	if (endpoint->connected) {
-		struct link *link = &opening->fabric->links[endpoint->peer];
+	poll_wait(file, &opening->listener.changed, table);
+	if (endpoint_is_connected(endpoint, &peer)) {
+		struct link *link = &opening->fabric->links[peer];
 
 		poll_wait(file, &link->writable, table);
 		events |= link_has_room(link) ? EPOLLOUT : 0;
 	} else {
 		events |= EPOLLOUT;
 	}
-	if (endpoint_has_news(endpoint))
+	if (endpoint_has_news(endpoint) || listener_has_channel(&opening->listener))
 		events |= EPOLLIN;
 	if (endpoint_has_error(endpoint))
 		events |= EPOLLERR;
@@ -334,10 +349,11 @@ void chardev_deregister(struct fabric *fabric)
 
 	misc_deregister(&fabric->misc);
 	WRITE_ONCE(fabric->stopping, true);
-	endpoints_wake(&fabric->endpoints);
+	endpoints_wake(&fabric->shared.endpoints);
+	listeners_wake(&fabric->shared.listeners);
 	for (peer = 0; peer < fabric->region.map.partition_count; peer++)
 		if (fabric_link(fabric, peer))
-			wake_up_interruptible_all(&fabric->links[peer].writable);
-	if (!atomic_dec_and_test(&fabric->users))
-		wait_for_completion(&fabric->unused);
+			link_wake(&fabric->links[peer]);
+	fabric_put(fabric);
+	wait_for_completion(&fabric->unused);
 }

@@ -104,7 +104,7 @@ static int endpoint_take_refusal(struct endpoint *endpoint)
 {
 	if (!endpoint->refused)
 		return 0;
-	endpoint->refused = false;
+	WRITE_ONCE(endpoint->refused, false);
 	return -ECONNREFUSED;
 }
 
@@ -115,7 +115,7 @@ static int endpoint_prepare_send_locked(struct endpoint *endpoint, u32 peer, u16
 	if (endpoint->connected && !endpoint_is_to(endpoint, peer, peer_port))
 		return -EISCONN;
 	if (endpoint->was_reset & BIT_ULL(peer)) {
-		endpoint->was_reset &= ~BIT_ULL(peer);
+		WRITE_ONCE(endpoint->was_reset, endpoint->was_reset & ~BIT_ULL(peer));
 		return -ENETRESET;
 	}
 	err = endpoint_take_refusal(endpoint);
@@ -138,6 +138,17 @@ int endpoint_prepare_send(struct endpoint *endpoint, u32 peer, u16 peer_port)
 	err = endpoint_prepare_send_locked(endpoint, peer, peer_port);
 	spin_unlock(&endpoint->all->lock);
 	return err;
+}
+
+bool endpoint_is_connected(struct endpoint *endpoint, u32 *peer)
+{
+	bool connected;
+
+	spin_lock(&endpoint->all->lock);
+	connected = endpoint->connected;
+	*peer = endpoint->peer;
+	spin_unlock(&endpoint->all->lock);
+	return connected;
 }
 
 bool endpoint_has_error(struct endpoint *endpoint)
@@ -164,7 +175,7 @@ static int endpoint_take_error(struct endpoint *endpoint, u32 *reset_by)
 	if (!endpoint->was_reset)
 		return -EAGAIN;
 	*reset_by = __ffs64(endpoint->was_reset);
-	endpoint->was_reset &= ~BIT_ULL(*reset_by);
+	WRITE_ONCE(endpoint->was_reset, endpoint->was_reset & ~BIT_ULL(*reset_by));
 	return -ENETRESET;
 }
 
@@ -237,7 +248,7 @@ void endpoints_tell_reset(struct endpoints *all, u32 partition)
 		if (!(endpoint->spoken_with & BIT_ULL(partition)))
 			continue;
 		endpoint->spoken_with &= ~BIT_ULL(partition);
-		endpoint->was_reset |= BIT_ULL(partition);
+		WRITE_ONCE(endpoint->was_reset, endpoint->was_reset | BIT_ULL(partition));
 		wake_up_interruptible_poll(&endpoint->changed, EPOLLIN | EPOLLERR);
 	}
 	spin_unlock(&all->lock);
@@ -250,7 +261,7 @@ void endpoints_tell_refused(struct endpoints *all, u32 partition, u16 peer_port,
 	spin_lock(&all->lock);
 	endpoint = endpoint_find(all, port);
 	if (endpoint && endpoint->connected && endpoint_is_to(endpoint, partition, peer_port)) {
-		endpoint->refused = true;
+		WRITE_ONCE(endpoint->refused, true);
 		wake_up_interruptible_poll(&endpoint->changed, EPOLLIN | EPOLLERR);
 	}
 	spin_unlock(&all->lock);

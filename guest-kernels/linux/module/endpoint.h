@@ -60,6 +60,9 @@ int endpoint_bind(struct endpoint *endpoint, u16 port);
 /* 0, -EISCONN or -EADDRINUSE. */
 int endpoint_connect(struct endpoint *endpoint, u32 peer, u16 peer_port);
 
+/* If so, *peer is the partition. */
+bool endpoint_is_connected(struct endpoint *endpoint, u32 *peer);
+
 /*
  * Before a message is sent to that address: 0, an error that is due (-ENETRESET, -ECONNREFUSED),
  * -EISCONN, or -EADDRINUSE. Binds the endpoint if need be and notes that it speaks with `peer`.

@@ -16,13 +16,22 @@ struct link *fabric_link(struct fabric *fabric, u32 peer)
 	return &fabric->links[peer];
 }
 
+void fabric_reap(struct fabric *fabric)
+{
+	u32 peer;
+
+	for (peer = 0; peer < fabric->region.map.partition_count; peer++)
+		if (fabric_link(fabric, peer))
+			link_reap(&fabric->links[peer]);
+}
+
 /* ---- interrupts ---- */
 
 static irqreturn_t fabric_control_interrupt(int irq, void *data)
 {
 	struct fabric *fabric = data;
 
-	link_schedule_control(&fabric->works);
+	link_schedule_control(&fabric->shared.works);
 	return IRQ_HANDLED;
 }
 
@@ -30,7 +39,7 @@ static irqreturn_t fabric_data_interrupt(int irq, void *data)
 {
 	struct fabric *fabric = data;
 
-	link_schedule_data(&fabric->works);
+	link_schedule_data(&fabric->shared.works);
 	return IRQ_HANDLED;
 }
 
@@ -47,22 +56,24 @@ static bool fabric_serve_links(struct fabric *fabric, bool (*serve)(struct link 
 
 static void fabric_control_work(struct work_struct *work)
 {
-	struct fabric *fabric = container_of(work, struct fabric, works.control);
+	struct fabric *fabric = container_of(work, struct fabric, shared.works.control);
 
 	if (fabric_serve_links(fabric, link_serve_control))
-		link_schedule_control(&fabric->works);
+		link_schedule_control(&fabric->shared.works);
 	/* Should ever a doorbell get lost, the next PROBE makes up for it. */
-	link_schedule_data(&fabric->works);
+	link_schedule_data(&fabric->shared.works);
+	vectors_wake(&fabric->shared.vectors);
+	windows_look();
 	klog_flush(&fabric->klog);
 	mailbox_serve(&fabric->life);
 }
 
 static void fabric_data_work(struct work_struct *work)
 {
-	struct fabric *fabric = container_of(work, struct fabric, works.data);
+	struct fabric *fabric = container_of(work, struct fabric, shared.works.data);
 
 	if (fabric_serve_links(fabric, link_serve_data))
-		link_schedule_data(&fabric->works);
+		link_schedule_data(&fabric->shared.works);
 }
 
 static int fabric_request_interrupts(struct fabric *fabric, struct pci_dev *pdev)
@@ -81,8 +92,13 @@ static int fabric_request_interrupts(struct fabric *fabric, struct pci_dev *pdev
 	err = pci_request_irq(pdev, IKC_VECTOR_DATA, fabric_data_interrupt, NULL, fabric, "ikc-data");
 	if (err)
 		goto free_control;
+	err = vectors_request(&fabric->shared.vectors, pdev);
+	if (err)
+		goto free_data;
 	return 0;
 
+free_data:
+	pci_free_irq(pdev, IKC_VECTOR_DATA, fabric);
 free_control:
 	pci_free_irq(pdev, IKC_VECTOR_CONTROL, fabric);
 free_vectors:
@@ -92,6 +108,7 @@ free_vectors:
 
 static void fabric_free_interrupts(struct fabric *fabric, struct pci_dev *pdev)
 {
+	vectors_free(&fabric->shared.vectors);
 	pci_free_irq(pdev, IKC_VECTOR_DATA, fabric);
 	pci_free_irq(pdev, IKC_VECTOR_CONTROL, fabric);
 	pci_free_irq_vectors(pdev);
@@ -99,20 +116,31 @@ static void fabric_free_interrupts(struct fabric *fabric, struct pci_dev *pdev)
 
 /* ---- start and stop ---- */
 
+static void fabric_init_shared(struct fabric *fabric)
+{
+	struct link_shared *shared = &fabric->shared;
+
+	shared->region = &fabric->region;
+	endpoints_init(&shared->endpoints);
+	listeners_init(&shared->listeners);
+	lending_init(&shared->lending, fabric->region.own->pool);
+	trace_init(&shared->trace, fabric->region.own);
+	vectors_init(&shared->vectors);
+	INIT_WORK(&shared->works.control, fabric_control_work);
+	INIT_WORK(&shared->works.data, fabric_data_work);
+}
+
 static int fabric_init_links(struct fabric *fabric)
 {
 	u32 peer;
 
-	INIT_WORK(&fabric->works.control, fabric_control_work);
-	INIT_WORK(&fabric->works.data, fabric_data_work);
-	endpoints_init(&fabric->endpoints);
+	fabric_init_shared(fabric);
 	fabric->links = kvcalloc(fabric->region.map.partition_count, sizeof(*fabric->links), GFP_KERNEL);
 	if (!fabric->links)
 		return -ENOMEM;
 	for (peer = 0; peer < fabric->region.map.partition_count; peer++)
 		if (fabric_link(fabric, peer))
-			link_init(&fabric->links[peer], &fabric->region, &fabric->endpoints,
-				  &fabric->works, peer);
+			link_init(&fabric->links[peer], &fabric->shared, peer);
 	return 0;
 }
 
@@ -123,8 +151,8 @@ static void fabric_stop_links(struct fabric *fabric)
 	for (peer = 0; peer < fabric->region.map.partition_count; peer++)
 		if (fabric_link(fabric, peer))
 			link_stop(&fabric->links[peer]);
-	cancel_work_sync(&fabric->works.control);
-	cancel_work_sync(&fabric->works.data);
+	cancel_work_sync(&fabric->shared.works.control);
+	cancel_work_sync(&fabric->shared.works.data);
 }
 
 /* Everything is ready to be used before the first interrupt and before the first open. */
@@ -145,7 +173,7 @@ static int fabric_start(struct fabric *fabric, struct pci_dev *pdev)
 	err = chardev_register(fabric);
 	if (err)
 		goto free_interrupts;
-	link_schedule_control(&fabric->works);
+	link_schedule_control(&fabric->shared.works);
 	return 0;
 
 free_interrupts:

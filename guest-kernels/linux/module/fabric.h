@@ -14,8 +14,7 @@ struct fabric {
 	struct region region;
 	struct klog klog;
 	struct life life;
-	struct endpoints endpoints;
-	struct link_works works;
+	struct link_shared shared;
 	struct link *links; /* by partition; our own is not used */
 
 	struct miscdevice misc; /* /dev/ikc */
@@ -26,6 +25,21 @@ struct fabric {
 
 /* The link to `peer`, or NULL: there is no such partition, or it is this one. */
 struct link *fabric_link(struct fabric *fabric, u32 peer);
+
+/* Whoever has a file of it keeps it from going away. */
+static inline void fabric_get(struct fabric *fabric)
+{
+	atomic_inc(&fabric->users);
+}
+
+static inline void fabric_put(struct fabric *fabric)
+{
+	if (atomic_dec_and_test(&fabric->users))
+		complete(&fabric->unused);
+}
+
+/* Takes back what peers have taken of what any channel has lent. */
+void fabric_reap(struct fabric *fabric);
 
 int fabric_probe(struct pci_dev *pdev);
 void fabric_remove(struct pci_dev *pdev);

@@ -22,6 +22,7 @@ static void link_came_up(struct link *link)
 {
 	u32 kind;
 
+	ikc_channels_begin(&link->channels);
 	for (kind = 0; kind < IKC_RINGS; kind++)
 		ikc_receiver_wait(&link->ikc.receivers[kind], true);
 	link_say_running(link);
@@ -34,9 +35,10 @@ static void link_went_down(struct link *link)
 	dev_info_ratelimited(&link->region->pdev->dev, "link to %s: RESET, %s\n", link->name,
 			     ikc_reset_reason_word(ikc_load(&link->ikc.own->reset_reason)));
 	kfree(link->held);
-	link->held = NULL;
+	WRITE_ONCE(link->held, NULL);
 	memset(link->waits, 0, sizeof(link->waits));
 	link_fail_pings(link);
+	link_end_channels(link);
 	endpoints_tell_reset(link->endpoints, link->ikc.peer_id);
 	wake_up_interruptible_all(&link->writable);
 }
@@ -82,17 +84,35 @@ void link_give_up(struct link *link)
 	link_follow(link, ran, generation);
 }
 
-void link_init(struct link *link, const struct region *region, struct endpoints *endpoints,
-	       struct link_works *works, u32 peer)
+void link_init(struct link *link, struct link_shared *shared, u32 peer)
 {
+	const struct region *region = shared->region;
+
 	link->region = region;
-	link->endpoints = endpoints;
-	link->works = works;
+	link->endpoints = &shared->endpoints;
+	link->listeners = &shared->listeners;
+	link->lending = &shared->lending;
+	link->trace = &shared->trace;
+	link->vectors = &shared->vectors;
+	link->works = &shared->works;
 	init_waitqueue_head(&link->writable);
 	mutex_init(&link->lock);
 	INIT_LIST_HEAD(&link->pings);
 	region_name(region, peer, link->name);
 	ikc_link_init(&link->ikc, &region->map, region->own_id, peer, region->incarnation);
+	ikc_channels_init(&link->channels, &link->ikc);
+}
+
+void link_wake(struct link *link)
+{
+	u32 index;
+
+	mutex_lock(&link->lock);
+	wake_up_interruptible_all(&link->writable);
+	for (index = 0; index < IKC_CHANNELS; index++)
+		if (link->opened[index])
+			channel_wake(link->opened[index]);
+	mutex_unlock(&link->lock);
 }
 
 void link_stop(struct link *link)

@@ -7,9 +7,14 @@
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
+#include "channel.h"
 #include "endpoint.h"
-#include "ikc_link.h"
+#include "ikc_channel.h"
+#include "lending.h"
+#include "listener.h"
 #include "region.h"
+#include "trace.h"
+#include "vectors.h"
 
 /* What serves the links of a region: link_serve_control and link_serve_data of each. */
 struct link_works {
@@ -17,9 +22,24 @@ struct link_works {
 	struct work_struct data;
 };
 
+/* What all links of a region share. */
+struct link_shared {
+	const struct region *region;
+	struct endpoints endpoints;
+	struct listeners listeners;
+	struct lending lending;
+	struct trace trace;
+	struct vectors vectors;
+	struct link_works works;
+};
+
 struct link {
 	const struct region *region;
 	struct endpoints *endpoints;
+	struct listeners *listeners;
+	struct lending *lending;
+	struct trace *trace;
+	struct vectors *vectors;
 	struct link_works *works;
 	wait_queue_head_t writable; /* room in either ring; the link came up, or went down */
 
@@ -32,6 +52,8 @@ struct link {
 	struct list_head pings;	 /* that wait for their answer */
 	u64 next_ping;
 	u8 buffer[IKC_MESSAGE_MAX];
+	struct ikc_channels channels;
+	struct channel *opened[IKC_CHANNELS]; /* by index; NULL: free, or refused */
 };
 
 /* Control goes first; data gets the share of any other thread, however much of it a peer sends. */
@@ -45,8 +67,10 @@ static inline void link_schedule_data(struct link_works *works)
 	queue_work(system_wq, &works->data);
 }
 
-void link_init(struct link *link, const struct region *region, struct endpoints *endpoints,
-	       struct link_works *works, u32 peer);
+void link_init(struct link *link, struct link_shared *shared, u32 peer);
+
+/* Wakes every program that waits at it or at one of its channels. */
+void link_wake(struct link *link);
 
 /* Resets this end for good and tells the peer. */
 void link_stop(struct link *link);
@@ -74,5 +98,25 @@ bool link_has_room(struct link *link);
 
 /* PING and PONG; sleeps. 0 or the errors of IKC_IOCTL_PING. */
 int link_ping(struct link *link, u32 timeout_ms, u64 *round_trip_ns);
+
+/* ---- channels ---- */
+
+/*
+ * Asks the peer for one; `readable` is woken when its answer is there. -ENOTCONN: the link is not in RUN;
+ * -EBUSY: all that we may open are in use; -ENOMEM.
+ */
+int link_open_channel(struct link *link, const struct ikc_terms *terms, struct channel **channel);
+
+/* The program has done with it; its reference is given back. */
+void link_close_channel(struct channel *channel);
+
+/* channel_reap of all its channels. */
+void link_reap(struct link *link);
+
+/* vectors_serve_on, or -ENETRESET. */
+int link_serve_channel_on(struct channel *channel, u32 cpu);
+
+/* The peer's words about a channel of this life make no sense: the link is reset. */
+void link_channel_fault(struct link *link, const struct channel *channel, enum ikc_reset_reason reason);
 
 #endif

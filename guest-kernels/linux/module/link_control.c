@@ -2,9 +2,9 @@
 /* Control messages of a link: PING, PONG and REFUSED. */
 #include <linux/completion.h>
 #include <linux/ktime.h>
-#include <linux/sched/signal.h>
 
 #include "link_ring.h"
+#include "waiting.h"
 
 /* Messages taken in one call. */
 #define LINK_CONTROL_MAX 32
@@ -13,6 +13,7 @@
 #define LINK_CONTROL_RESERVE (IKC_CONTROL_SLOTS / 2)
 
 struct ping {
+	struct link *link;
 	struct list_head list;
 	struct completion answered;
 	u64 cookie;
@@ -104,6 +105,8 @@ bool link_serve_control(struct link *link)
 		if (link_runs(link))
 			link_wake_waiting(link, IKC_RING_CONTROL);
 		if (link_runs(link))
+			link_look_at_channels(link);
+		if (link_runs(link))
 			more = link_drain(link, IKC_RING_CONTROL, LINK_CONTROL_MAX, link_control_one);
 	}
 	mutex_unlock(&link->lock);
@@ -130,7 +133,7 @@ static bool link_has_room_for_ping(struct link *link)
 	return room < 0 || room > LINK_CONTROL_RESERVE; /* below 0: the fault is found on sending */
 }
 
-static int link_send_ping(struct link *link, struct ping *ping)
+static int link_send_ping_locked(struct link *link, struct ping *ping)
 {
 	struct ikc_message message = { .length = sizeof(ping->cookie), .to_port = IKC_CONTROL_PING };
 	int err;
@@ -150,39 +153,28 @@ static int link_send_ping(struct link *link, struct ping *ping)
 	return err;
 }
 
-/* Sends, and waits for room until *left, in jiffies, is used up. */
-static int link_send_ping_waiting(struct link *link, struct ping *ping, long *left)
+static int link_send_ping(void *context)
 {
-	DEFINE_WAIT_FUNC(entry, woken_wake_function);
+	struct ping *ping = context;
 	int err;
 
-	add_wait_queue(&link->writable, &entry);
-	for (;;) {
-		mutex_lock(&link->lock);
-		err = link_send_ping(link, ping);
-		mutex_unlock(&link->lock);
-		if (err != -EAGAIN)
-			break;
-		err = signal_pending(current) ? -EINTR : -ETIMEDOUT;
-		if (err == -EINTR || !*left)
-			break;
-		*left = wait_woken(&entry, TASK_INTERRUPTIBLE, *left);
-	}
-	remove_wait_queue(&link->writable, &entry);
+	mutex_lock(&ping->link->lock);
+	err = link_send_ping_locked(ping->link, ping);
+	mutex_unlock(&ping->link->lock);
 	return err;
 }
 
 int link_ping(struct link *link, u32 timeout_ms, u64 *round_trip_ns)
 {
-	struct ping ping = { .err = 0 };
+	struct ping ping = { .link = link };
 	long left = msecs_to_jiffies(timeout_ms);
 	int err;
 
 	init_completion(&ping.answered);
 	INIT_LIST_HEAD(&ping.list);
-	err = link_send_ping_waiting(link, &ping, &left);
+	err = waiting_for(&link->writable, link_send_ping, &ping, &left);
 	if (err)
-		return err;
+		return err == -ERESTARTSYS ? -EINTR : err; /* the time that is left is not kept */
 	left = wait_for_completion_interruptible_timeout(&ping.answered, left);
 	mutex_lock(&link->lock);
 	list_del(&ping.list);

@@ -72,7 +72,7 @@ static bool link_hand_over(struct link *link)
 		link_refuse(link, link->held);
 		kfree(link->held);
 	}
-	link->held = NULL;
+	WRITE_ONCE(link->held, NULL);
 	return true;
 }
 
@@ -90,7 +90,7 @@ static bool link_data_one(struct link *link, const struct ikc_message *message)
 	parcel->to_port = message->to_port;
 	parcel->from_port = message->from_port;
 	memcpy(parcel->data, link->buffer, message->length);
-	link->held = parcel;
+	WRITE_ONCE(link->held, parcel);
 	return link_hand_over(link);
 }
 

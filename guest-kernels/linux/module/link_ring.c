@@ -7,6 +7,19 @@ static enum ikc_vector link_vector(enum ikc_ring_kind kind)
 	return kind == IKC_RING_DATA ? IKC_VECTOR_DATA : IKC_VECTOR_CONTROL;
 }
 
+static void link_trace(struct link *link, enum ikc_ring_kind kind, enum ikc_trace_direction direction,
+		       const struct ikc_message *message, const void *payload)
+{
+	struct ikc_passage passage = {
+		.generation = link->ikc.generation,
+		.peer = link->ikc.peer_id,
+		.ring = kind,
+		.direction = direction,
+	};
+
+	trace_message(link->trace, passage, message, payload);
+}
+
 int link_publish(struct link *link, enum ikc_ring_kind kind, const struct ikc_message *message,
 		 const void *payload)
 {
@@ -29,6 +42,7 @@ int link_publish(struct link *link, enum ikc_ring_kind kind, const struct ikc_me
 		link_count(&counters->sent, 1);
 		link_count(&counters->sent_bytes, message->length);
 	}
+	link_trace(link, kind, IKC_TRACE_SENT, message, payload);
 	if (ikc_receiver_sleeps(sender))
 		link_ring(link, link_vector(kind));
 	return 0;
@@ -68,6 +82,7 @@ static bool link_receive(struct link *link, enum ikc_ring_kind kind, struct ikc_
 		link_count(&counters->received, 1);
 		link_count(&counters->received_bytes, message->length);
 	}
+	link_trace(link, kind, IKC_TRACE_TAKEN, message, link->buffer);
 	if (ikc_sender_sleeps(receiver))
 		link_ring(link, link_vector(kind));
 	return true;

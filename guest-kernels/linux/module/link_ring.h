@@ -30,6 +30,12 @@ void link_give_up(struct link *link);
 /* Steps as far as the peer's words allow, and follows what became of it. */
 void link_settle(struct link *link);
 
+/* In RUN: looks at what the peer says of channels. */
+void link_look_at_channels(struct link *link);
+
+/* The link was reset: its channels are dead. */
+void link_end_channels(struct link *link);
+
 /* The link was reset: nobody will answer. */
 void link_fail_pings(struct link *link);
 

@@ -9,6 +9,7 @@
 
 #include <asm/pgtable.h>
 
+#include "space.h"
 #include "window.h"
 #include "window_view.h"
 
@@ -112,6 +113,7 @@ static void window_publish(u32 partition)
 	if (!view)
 		return;
 	view->partition = partition;
+	view->region = window_region;
 	region_name(window_region, partition, name);
 	err = window_add_segments(view, identity, count);
 	if (!err)
@@ -140,6 +142,18 @@ static void window_unpublish(struct window_view *view)
 	list_del(&view->list);
 	window_view_deregister(view);
 	kfree(view);
+}
+
+/* While views come, nobody has a space yet; while they go, this may not wait for who waits for the last space. */
+void windows_look(void)
+{
+	struct window_view *view;
+
+	if (!mutex_trylock(&window_lock))
+		return;
+	list_for_each_entry(view, &window_views, list)
+		spaces_look(view);
+	mutex_unlock(&window_lock);
 }
 
 static bool window_is_used_by(const struct window *window, const struct window_view *view)

@@ -8,9 +8,11 @@
 #include <linux/module.h>
 #include <linux/pfn_t.h>
 
+#include "ikc_uapi.h"
+#include "space.h"
 #include "window_view.h"
 
-static const struct window_segment *window_find_segment(const struct window_view *view, u64 guest)
+const struct window_segment *window_view_segment(const struct window_view *view, u64 guest)
 {
 	const struct window_segment *segment = view->segments;
 
@@ -18,6 +20,17 @@ static const struct window_segment *window_find_segment(const struct window_view
 		if (guest - segment->guest < segment->size)
 			return segment;
 	return NULL;
+}
+
+void window_view_get(struct window_view *view)
+{
+	atomic_inc(&view->users);
+}
+
+void window_view_put(struct window_view *view)
+{
+	if (atomic_dec_and_test(&view->users))
+		complete(&view->unused);
 }
 
 static int window_make_pages(struct window *window)
@@ -49,17 +62,14 @@ static int window_open(struct inode *inode, struct file *file)
 		if (err)
 			return err;
 	}
-	atomic_inc(&view->users);
+	window_view_get(view);
 	file->private_data = view;
 	return nonseekable_open(inode, file);
 }
 
 static int window_release(struct inode *inode, struct file *file)
 {
-	struct window_view *view = file->private_data;
-
-	if (atomic_dec_and_test(&view->users))
-		complete(&view->unused);
+	window_view_put(file->private_data);
 	return 0;
 }
 
@@ -67,7 +77,7 @@ static vm_fault_t window_fault(struct vm_fault *fault)
 {
 	const struct window_view *view = fault->vma->vm_file->private_data;
 	u64 guest = (u64)fault->pgoff << PAGE_SHIFT;
-	const struct window_segment *segment = window_find_segment(view, guest);
+	const struct window_segment *segment = window_view_segment(view, guest);
 	pfn_t pfn;
 
 	if (!segment)
@@ -87,7 +97,7 @@ static bool window_is_whole(const struct window_view *view, u64 guest, u64 size)
 	if (end < guest)
 		return false;
 	while (guest < end) {
-		const struct window_segment *segment = window_find_segment(view, guest);
+		const struct window_segment *segment = window_view_segment(view, guest);
 
 		if (!segment)
 			return false;
@@ -110,10 +120,19 @@ static int window_mmap(struct file *file, struct vm_area_struct *vma)
 	return 0;
 }
 
+static long window_ioctl(struct file *file, unsigned int command, unsigned long argument)
+{
+	if (command == IKC_IOCTL_SPACE)
+		return space_open(file->private_data, (void __user *)argument);
+	return -ENOTTY;
+}
+
 static const struct file_operations window_operations = {
 	.owner = THIS_MODULE,
 	.open = window_open,
 	.release = window_release,
+	.unlocked_ioctl = window_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
 	.mmap = window_mmap,
 	.llseek = no_llseek,
 };
@@ -123,6 +142,8 @@ int window_view_register(struct window_view *view, const char *partition_name)
 	snprintf(view->name, sizeof(view->name), "ikc-window-%s", partition_name);
 	atomic_set(&view->users, 1);
 	init_completion(&view->unused);
+	mutex_init(&view->spaces_lock);
+	INIT_LIST_HEAD(&view->spaces);
 	view->misc = (struct miscdevice) {
 		.minor = MISC_DYNAMIC_MINOR,
 		.name = view->name,
@@ -136,6 +157,6 @@ int window_view_register(struct window_view *view, const char *partition_name)
 void window_view_deregister(struct window_view *view)
 {
 	misc_deregister(&view->misc);
-	if (!atomic_dec_and_test(&view->users))
-		wait_for_completion(&view->unused);
+	window_view_put(view);
+	wait_for_completion(&view->unused);
 }

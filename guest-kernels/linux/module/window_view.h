@@ -12,6 +12,8 @@
 
 #include "ikc_layout.h"
 
+struct region;
+
 /* One device. */
 struct window {
 	struct list_head list;
@@ -39,14 +41,24 @@ struct window_view {
 	u32 partition;
 	char name[sizeof("ikc-window-") + IKC_NAME_SIZE];
 	struct miscdevice misc;
+	const struct region *region;
 	atomic_t users; /* open files, and one for the driver */
 	struct completion unused;
+	struct mutex spaces_lock;
+	struct list_head spaces; /* of processes there, that proxies have */
 	u32 segment_count;
 	struct window_segment segments[];
 };
 
 /* Makes the device for a view whose partition and segments are set. */
 int window_view_register(struct window_view *view, const char *partition_name);
+
+/* The segment that an address of the partition is in, or NULL. */
+const struct window_segment *window_view_segment(const struct window_view *view, u64 guest);
+
+/* Whoever has a file of it keeps it from going away. */
+void window_view_get(struct window_view *view);
+void window_view_put(struct window_view *view);
 
 /* Takes it away, and returns when the last user has closed it. */
 void window_view_deregister(struct window_view *view);

@@ -23,8 +23,10 @@ static const struct verb verbs[] = {
 	{ "report", verb_report, "PEER [--json]                     CPUs, memory and distances it found" },
 	{ "send", verb_send, "PEER PORT [--text TEXT]           one message; without --text, of stdin" },
 	{ "receive", verb_receive, "PORT [--count N] [--timeout SECONDS] [--json]" },
-	{ "stream", verb_stream, "PEER --to|--from [--count N] [--seed S] [--json]  checked messages" },
-	{ "echo", verb_echo, "                                  sends messages for port 1 back, for ever" },
+	{ "stream", verb_stream, "PEER --to|--from [--channel] [--by PARTITION] [--count N] [--seed S] [--json]" },
+	{ "serve", verb_serve, "                                  echoes, and checks streams, for ever" },
+	{ "channels", verb_channels, "[--json]                          those of this partition that are in use" },
+	{ "bench", verb_bench, "PEER KIND [--by PARTITION] [--size N] [--count N] [--cpu N] [--peer-cpu N] [--json]" },
 	{ "window", verb_window, "PEER --read ADDRESS LENGTH        its memory, at guest-physical ADDRESS" },
 	{ "ready", verb_ready, "                                  tells the monitor that this host is READY" },
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ikcctl send, receive and echo: single messages. */
+/* ikcctl send and receive: single messages. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,7 +11,6 @@
 #include "words.h"
 
 #define SEND_TIMEOUT_MS 5000
-#define ECHO_TIMEOUT_MS 1000
 
 /* ---- send ---- */
 
@@ -100,29 +99,4 @@ int verb_receive(char **words)
 		left--;
 	}
 	return 0;
-}
-
-/* ---- echo ---- */
-
-int verb_echo(char **words)
-{
-	static const struct option_rule rules[] = { { 0 } };
-	struct endpoint_message message;
-	struct endpoint endpoint;
-	struct device device;
-	int error;
-
-	options_read(words, rules, "");
-	device = device_open();
-	endpoint = endpoint_listen(&device, IKC_PORT_ECHO);
-	for (;;) {
-		if (endpoint_receive(&endpoint, &message, ENDPOINT_NO_TIMEOUT))
-			continue; /* of a link that was reset */
-		/* One that asks and does not read may not keep the others waiting. */
-		error = endpoint_try_send(&endpoint, message.partition, message.port, message.data,
-					  message.length, ECHO_TIMEOUT_MS);
-		if (error)
-			fprintf(stderr, "ikcctl: an echo is lost: %s\n",
-				endpoint_why(&device, message.partition, error));
-	}
 }

@@ -7,22 +7,26 @@
 #include <string.h>
 #include <time.h>
 
-#include "endpoint.h"
 #include "error.h"
 #include "options.h"
 #include "verbs.h"
+#include "wire.h"
 #include "words.h"
 
 /* Without progress for so long, the stream is stuck. */
 #define STREAM_TIMEOUT_MS 20000
 /* For so long, one message too many is waited for. */
 #define STREAM_SURPLUS_MS 50
+/* All of a stream that another partition sends: of its progress nothing is heard. */
+#define STREAM_RELAY_MS 600000
 
-enum { STREAM_TO, STREAM_FROM, STREAM_COUNT, STREAM_SEED, STREAM_JSON };
+enum { STREAM_TO, STREAM_FROM, STREAM_BY, STREAM_CHANNEL, STREAM_COUNT, STREAM_SEED, STREAM_JSON };
 
 static const struct option_rule stream_rules[] = {
 	[STREAM_TO] = { "--to", false },
 	[STREAM_FROM] = { "--from", false },
+	[STREAM_BY] = { "--by", true },
+	[STREAM_CHANNEL] = { "--channel", false },
 	[STREAM_COUNT] = { "--count", true },
 	[STREAM_SEED] = { "--seed", true },
 	[STREAM_JSON] = { "--json", false },
@@ -31,9 +35,10 @@ static const struct option_rule stream_rules[] = {
 
 struct stream_run {
 	struct device device;
-	struct endpoint endpoint;
+	struct wire wire;
 	char peer_name[IKC_NAME_SIZE];
 	uint32_t peer;
+	uint32_t by; /* who sends it: our own id, or another partition that we ask to */
 	uint32_t seed;
 	uint32_t count;
 };
@@ -47,30 +52,38 @@ struct stream_result {
 
 static void stream_send(const struct stream_run *run, const void *data, uint32_t length)
 {
-	endpoint_send(&run->endpoint, run->peer, IKC_PORT_STREAM, data, length, STREAM_TIMEOUT_MS);
+	int error = wire_send(&run->wire, data, length, STREAM_TIMEOUT_MS);
+
+	if (error)
+		die(EXIT_FAILED, "stream: %s", wire_why(&run->wire, error));
 }
 
 static void stream_request(const struct stream_run *run, enum ikc_stream_kind kind)
 {
-	struct ikc_stream_request request = { .kind = kind, .seed = run->seed, .count = run->count };
+	struct ikc_stream_request request = {
+		.kind = kind,
+		.seed = run->seed,
+		.count = run->count,
+		.partition = kind == IKC_STREAM_RELAY ? run->peer : 0,
+	};
 
 	stream_send(run, &request, sizeof(request));
 }
 
 /* False if the message did not come; result->fault says why. */
 static bool stream_receive(const struct stream_run *run, struct endpoint_message *message,
-			   struct stream_result *result)
+			   int timeout_ms, struct stream_result *result)
 {
-	int error = endpoint_receive(&run->endpoint, message, STREAM_TIMEOUT_MS);
+	int error = wire_receive(&run->wire, message, timeout_ms);
 
 	if (!error)
 		return true;
 	if (error == EAGAIN)
 		snprintf(result->fault, sizeof(result->fault), "nothing from %s for %d ms", run->peer_name,
-			 STREAM_TIMEOUT_MS);
+			 timeout_ms);
 	else
 		snprintf(result->fault, sizeof(result->fault), "%s",
-			 endpoint_why(&run->device, run->peer, error));
+			 wire_why(&run->wire, error));
 	return false;
 }
 
@@ -83,6 +96,8 @@ static const char *stream_fault_word(uint32_t fault)
 		return "of another length than was sent";
 	case IKC_STREAM_BAD_CHECKSUM:
 		return "with a wrong checksum";
+	case IKC_STREAM_CUT:
+		return "no more: the stream between them was cut";
 	default:
 		return "wrong in a way unknown here";
 	}
@@ -127,7 +142,7 @@ static void stream_to(const struct stream_run *run, struct stream_result *result
 		stream_send(run, buffer, length);
 		bytes += length;
 	}
-	if (stream_receive(run, &answer, result))
+	if (stream_receive(run, &answer, STREAM_TIMEOUT_MS, result))
 		stream_judge_report(&answer, run, bytes, result);
 }
 
@@ -137,7 +152,7 @@ static void stream_find_surplus(const struct stream_run *run, struct stream_resu
 {
 	struct endpoint_message message;
 
-	if (!endpoint_receive(&run->endpoint, &message, STREAM_SURPLUS_MS))
+	if (!wire_receive(&run->wire, &message, STREAM_SURPLUS_MS))
 		snprintf(result->fault, sizeof(result->fault), "more than %u messages came", run->count);
 }
 
@@ -149,7 +164,7 @@ static void stream_from(const struct stream_run *run, struct stream_result *resu
 
 	ikc_stream_begin(&stream, run->seed, run->count);
 	stream_request(run, IKC_STREAM_SOURCE);
-	while (!complete && !stream.fault && stream_receive(run, &message, result))
+	while (!complete && !stream.fault && stream_receive(run, &message, STREAM_TIMEOUT_MS, result))
 		complete = ikc_stream_take(&stream, message.data, message.length);
 	result->messages = stream.next;
 	result->bytes = stream.bytes;
@@ -158,6 +173,21 @@ static void stream_from(const struct stream_run *run, struct stream_result *resu
 			 stream_fault_word(stream.fault));
 	else if (complete)
 		stream_find_surplus(run, result);
+}
+
+/* ---- between two others ---- */
+
+static void stream_relayed(const struct stream_run *run, struct stream_result *result)
+{
+	struct endpoint_message answer;
+	uint64_t bytes = 0;
+	uint32_t i;
+
+	stream_request(run, IKC_STREAM_RELAY);
+	for (i = 0; i < run->count; i++)
+		bytes += ikc_stream_length(run->seed, i);
+	if (stream_receive(run, &answer, STREAM_RELAY_MS, result))
+		stream_judge_report(&answer, run, bytes, result);
 }
 
 /* ---- the verb ---- */
@@ -197,10 +227,13 @@ static void stream_print_json(const struct stream_run *run, const char *directio
 static struct stream_run stream_prepare(const struct options *options)
 {
 	const char *count = options->values[STREAM_COUNT], *seed = options->values[STREAM_SEED];
+	const char *by = options->values[STREAM_BY];
 	struct stream_run run = { .count = 10000, .seed = 1 };
 
 	if (!options->values[STREAM_TO] == !options->values[STREAM_FROM])
 		die(EXIT_USAGE, "stream needs one of --to and --from");
+	if (by && (options->values[STREAM_FROM] || options->values[STREAM_CHANNEL]))
+		die(EXIT_USAGE, "stream --by goes with --to alone: that partition chooses how");
 	if (count)
 		run.count = option_number("--count", count, 1, UINT32_MAX);
 	if (seed)
@@ -208,7 +241,20 @@ static struct stream_run stream_prepare(const struct options *options)
 	run.device = device_open();
 	run.peer = device_find_peer(&run.device, options->operands[0]);
 	device_name(&run.device, run.peer, run.peer_name);
+	run.by = by ? device_find_peer(&run.device, by) : run.device.info.own_id;
+	if (run.by == run.peer)
+		die(EXIT_USAGE, "stream --by \"%s\" to itself: name another", by);
 	return run;
+}
+
+static struct wire stream_wire(const struct stream_run *run, bool channel)
+{
+	uint32_t service = run->by == run->device.info.own_id ? run->peer : run->by;
+
+	if (channel)
+		return wire_open_channel(&run->device, service, IKC_PORT_STREAM, IKC_STREAM_DATA,
+					 STREAM_TIMEOUT_MS);
+	return wire_open(&run->device, service, IKC_PORT_STREAM, STREAM_TIMEOUT_MS);
 }
 
 int verb_stream(char **words)
@@ -219,9 +265,12 @@ int verb_stream(char **words)
 	struct stream_result result = { 0 };
 	double begin, seconds;
 
-	run.endpoint = endpoint_connect(&run.device, run.peer, IKC_PORT_STREAM, STREAM_TIMEOUT_MS);
+	run.wire = stream_wire(&run, options.values[STREAM_CHANNEL]);
 	begin = stream_seconds();
-	(to ? stream_to : stream_from)(&run, &result);
+	if (run.by != run.device.info.own_id)
+		stream_relayed(&run, &result);
+	else
+		(to ? stream_to : stream_from)(&run, &result);
 	seconds = stream_seconds() - begin;
 	(options.values[STREAM_JSON] ? stream_print_json : stream_print)(&run, to ? "to" : "from", &result,
 									 seconds);

@@ -25,6 +25,19 @@ const char *word_link_state(uint32_t state)
 	return WORD_OF(words, state);
 }
 
+const char *word_channel_state(uint32_t state)
+{
+	static const char *const words[] = {
+		[IKC_CHANNEL_FREE] = "FREE",
+		[IKC_CHANNEL_OPENING] = "OPENING",
+		[IKC_CHANNEL_OPEN] = "OPEN",
+		[IKC_CHANNEL_REFUSED] = "REFUSED",
+		[IKC_CHANNEL_CLOSED] = "CLOSED",
+	};
+
+	return WORD_OF(words, state);
+}
+
 const char *word_reset_reason(uint32_t reason)
 {
 	static const char *const words[] = {
@@ -36,6 +49,7 @@ const char *word_reset_reason(uint32_t reason)
 		[IKC_RESET_BAD_TAIL] = "bad tail",
 		[IKC_RESET_BAD_LENGTH] = "bad length",
 		[IKC_RESET_LOCAL] = "local",
+		[IKC_RESET_BAD_CHANNEL] = "bad channel",
 	};
 
 	return WORD_OF(words, reason);

@@ -10,6 +10,7 @@
 const char *word_kernel(uint32_t kind);
 const char *word_link_state(uint32_t state);
 const char *word_reset_reason(uint32_t reason);
+const char *word_channel_state(uint32_t state);
 
 /* What a partition says of itself, if it lives and has said it in its present life. */
 const char *word_partition_state(const struct ikc_partition *partition);

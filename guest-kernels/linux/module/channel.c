@@ -1,0 +1,524 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What passes over a channel. */
+#include <linux/slab.h>
+#include <linux/ktime.h>
+
+#include "channel.h"
+#include "link.h"
+
+/* Looks at the ring between two looks at the clock. */
+#define CHANNEL_SPIN_LOOKS 64
+
+/* For the answer, while both locks are held: some hundred microseconds. */
+#define CHANNEL_EXCHANGE_LOOKS 1024
+
+struct channel *channel_new(struct link *link, u32 index, const struct ikc_terms *terms)
+{
+	struct channel *channel = kzalloc(sizeof(*channel), GFP_KERNEL);
+
+	if (!channel)
+		return NULL;
+	kref_init(&channel->refs);
+	kref_get(&channel->refs); /* the link's, and the program's */
+	channel->link = link;
+	channel->index = index;
+	channel->generation = link->ikc.generation;
+	channel->terms = *terms;
+	INIT_LIST_HEAD(&channel->list);
+	init_waitqueue_head(&channel->readable);
+	init_waitqueue_head(&channel->writable);
+	mutex_init(&channel->receive_lock);
+	mutex_init(&channel->send_lock);
+	return channel;
+}
+
+static void channel_free(struct kref *refs)
+{
+	kfree(container_of(refs, struct channel, refs));
+}
+
+void channel_put(struct channel *channel)
+{
+	kref_put(&channel->refs, channel_free);
+}
+
+void channel_wake(struct channel *channel)
+{
+	wake_up_interruptible_all(&channel->readable);
+	wake_up_interruptible_all(&channel->writable);
+}
+
+static struct ikc_channel *channel_words(const struct channel *channel)
+{
+	return &channel->link->ikc.own->channels[channel->index];
+}
+
+static void channel_count(u64 *counter)
+{
+	ikc_store(counter, ikc_load(counter) + 1);
+}
+
+void channel_ring(struct channel *channel)
+{
+	channel_count(&channel_words(channel)->doorbells);
+	region_ring(channel->link->region, channel->link->ikc.peer_id,
+		    ikc_channel_vector(&channel->link->channels, channel->index));
+}
+
+static void channel_trace(struct channel *channel, enum ikc_trace_direction direction,
+			  const struct ikc_message *message, const void *payload)
+{
+	struct ikc_passage passage = {
+		.generation = channel->generation,
+		.peer = channel->link->ikc.peer_id,
+		.ring = IKC_RINGS + channel->index,
+		.direction = direction,
+	};
+
+	trace_message(channel->link->trace, passage, message, payload);
+}
+
+/* The peer's words about this channel make no sense; both locks are free. */
+static int channel_fault(struct channel *channel, enum ikc_reset_reason reason)
+{
+	link_channel_fault(channel->link, channel, reason);
+	return -ENETRESET;
+}
+
+/* ---- out ---- */
+
+/* What is to be sent: copied bytes, or pages of the pool. */
+struct channel_load {
+	const void *payload; /* NULL: lent */
+	u32 length;
+	u32 first;
+};
+
+/* IKC_OK or IKC_BAD_TAIL. To look at the tail costs a cache line's way: only for those who lend. */
+static int channel_reap_loans(struct channel *channel)
+{
+	int result;
+
+	if (!channel->lends)
+		return IKC_OK;
+	result = lending_reap(channel->link->lending, &channel->loans, &channel->sender);
+	if (channel->loans.settled == channel->sender.head)
+		channel->lends = false;
+	return result;
+}
+
+static int channel_begin_loans(struct channel *channel)
+{
+	int result = channel->lends ? IKC_OK : ikc_loans_begin(&channel->loans, &channel->sender);
+
+	channel->lends |= result == IKC_OK;
+	return result;
+}
+
+static int channel_try_put(struct channel *channel, const struct channel_load *load)
+{
+	struct ikc_message message = { .length = load->length, .to_port = IKC_PACKET_COPIED };
+	int result = channel_reap_loans(channel);
+
+	if (result == IKC_OK && !load->payload)
+		result = channel_begin_loans(channel);
+	if (result != IKC_OK)
+		return result;
+	if (load->payload)
+		return ikc_send(&channel->sender, &message, load->payload);
+	return ikc_lend(&channel->loans, &channel->sender, load->first, load->length);
+}
+
+static void channel_wait_for_room(struct channel *channel, bool waits)
+{
+	WRITE_ONCE(channel->sender_waits, waits);
+	ikc_sender_wait(&channel->sender, waits);
+}
+
+/* What was taken before the flag was up rings nobody: look again. */
+static int channel_put_or_wait(struct channel *channel, const struct channel_load *load)
+{
+	int result = channel_try_put(channel, load);
+
+	if (result == IKC_FULL && !channel->sender_waits) {
+		channel_wait_for_room(channel, true);
+		result = channel_try_put(channel, load);
+	}
+	if (result == IKC_FULL)
+		channel_count(&channel_words(channel)->full);
+	else if (channel->sender_waits)
+		channel_wait_for_room(channel, false);
+	return result;
+}
+
+static void channel_sent(struct channel *channel, const struct channel_load *load)
+{
+	struct ikc_reference reference = { .offset = (u64)load->first * IKC_PAGE_SIZE, .length = load->length };
+	struct ikc_message message = { .length = sizeof(reference), .to_port = IKC_PACKET_LENT };
+
+	if (load->payload)
+		message = (struct ikc_message) { .length = load->length, .to_port = IKC_PACKET_COPIED };
+	channel_count(&channel_words(channel)->sent);
+	channel_trace(channel, IKC_TRACE_SENT, &message,
+		      load->payload ? load->payload : &reference);
+	if (ikc_receiver_sleeps(&channel->sender))
+		channel_ring(channel);
+}
+
+static int channel_send_locked(struct channel *channel, const struct channel_load *load)
+{
+	int result;
+
+	if (channel->dead)
+		return -ENETRESET;
+	if (channel->ended)
+		return -EPIPE;
+	if (!channel->opened)
+		return -EAGAIN;
+	result = channel_put_or_wait(channel, load);
+	if (result == IKC_FULL)
+		return -EAGAIN;
+	if (result != IKC_OK)
+		return -EPROTO;
+	channel_sent(channel, load);
+	return 0;
+}
+
+static int channel_send_load(struct channel *channel, const struct channel_load *load)
+{
+	int err;
+
+	mutex_lock(&channel->send_lock);
+	err = channel_send_locked(channel, load);
+	mutex_unlock(&channel->send_lock);
+	return err == -EPROTO ? channel_fault(channel, IKC_RESET_BAD_TAIL) : err;
+}
+
+int channel_send(struct channel *channel, const void *payload, u32 length)
+{
+	struct channel_load load = { .payload = payload, .length = length };
+
+	if (length > channel->terms.packet_size)
+		return -EMSGSIZE;
+	return channel_send_load(channel, &load);
+}
+
+int channel_lend(struct channel *channel, u32 first, u32 length)
+{
+	struct channel_load load = { .length = length, .first = first };
+
+	return channel_send_load(channel, &load);
+}
+
+static void channel_reap_locked(struct channel *channel)
+{
+	if (!channel->dead && channel->opened)
+		channel_reap_loans(channel);
+}
+
+void channel_reap(struct channel *channel)
+{
+	mutex_lock(&channel->send_lock);
+	channel_reap_locked(channel);
+	mutex_unlock(&channel->send_lock);
+}
+
+void channel_await_reaped(struct channel *channel)
+{
+	mutex_lock(&channel->send_lock);
+	if (!channel->dead && channel->opened)
+		channel_wait_for_room(channel, true);
+	channel_reap_locked(channel);
+	mutex_unlock(&channel->send_lock);
+}
+
+static bool channel_has_room(struct channel *channel)
+{
+	int needed = ikc_slots_for(channel->terms.packet_size);
+	int room = ikc_sender_room(&channel->sender);
+
+	return room < 0 || room >= needed; /* below 0: the fault is found on sending */
+}
+
+bool channel_is_writable(struct channel *channel)
+{
+	bool writable;
+
+	mutex_lock(&channel->send_lock);
+	writable = channel->dead || channel->ended;
+	if (!writable && channel->opened) {
+		writable = channel_has_room(channel);
+		if (!writable) {
+			channel_wait_for_room(channel, true);
+			writable = channel_has_room(channel);
+		}
+	}
+	mutex_unlock(&channel->send_lock);
+	return writable;
+}
+
+/* ---- in ---- */
+
+static void channel_wait_for_message(struct channel *channel, bool waits)
+{
+	WRITE_ONCE(channel->receiver_waits, waits);
+	ikc_receiver_wait(&channel->receiver, waits);
+}
+
+/* Empty: asks to be rung, and looks again. */
+static int channel_peek_or_wait(struct channel *channel, struct channel_next *next)
+{
+	struct ikc_receiver *receiver = &channel->receiver;
+	int result = ikc_peek(receiver, &next->message, next->buffer, IKC_MESSAGE_MAX);
+
+	if (result == IKC_EMPTY && !channel->receiver_waits) {
+		channel_wait_for_message(channel, true);
+		result = ikc_peek(receiver, &next->message, next->buffer, IKC_MESSAGE_MAX);
+	}
+	if (result != IKC_EMPTY && channel->receiver_waits)
+		channel_wait_for_message(channel, false);
+	return result;
+}
+
+/* Where the payload is. -EPROTO: nowhere that it can be. */
+static int channel_find_payload(struct channel *channel, struct channel_next *next)
+{
+	const struct ikc_partition *peer = region_partition(channel->link->region, channel->link->ikc.peer_id);
+
+	next->lent = NULL;
+	next->length = next->message.length;
+	if (next->message.to_port == IKC_PACKET_COPIED)
+		return next->length > channel->terms.packet_size ? -EPROTO : 0;
+	if (next->message.to_port != IKC_PACKET_LENT)
+		return -EPROTO; /* behind a ring full of others */
+	next->lent = ikc_lent(peer->pool, &next->message, next->buffer, &next->length);
+	return next->lent ? 0 : -EPROTO;
+}
+
+static void channel_take_locked(struct channel *channel, const struct channel_next *next)
+{
+	ikc_take(&channel->receiver, &next->message);
+	channel_count(&channel_words(channel)->received);
+	channel_trace(channel, IKC_TRACE_TAKEN, &next->message, next->buffer);
+	if (ikc_sender_sleeps(&channel->receiver))
+		channel_ring(channel);
+}
+
+/* Packets of kinds that are not known here are for nobody: a ring of them at most. */
+static int channel_skip_unknown(struct channel *channel, struct channel_next *next)
+{
+	u32 most;
+	int result = channel_peek_or_wait(channel, next);
+
+	for (most = IKC_CHANNEL_SLOTS; most && result == IKC_OK && next->message.to_port > IKC_PACKET_LENT;
+	     most--) {
+		channel_take_locked(channel, next);
+		result = channel_peek_or_wait(channel, next);
+	}
+	return result;
+}
+
+static int channel_peek_locked(struct channel *channel, struct channel_next *next)
+{
+	bool ended = channel->ended; /* before the look at what was sent before that */
+	int result;
+
+	if (channel->dead)
+		return -ENETRESET;
+	result = channel_skip_unknown(channel, next);
+	if (result == IKC_EMPTY)
+		return ended ? -EPIPE : -EAGAIN;
+	return result == IKC_OK ? channel_find_payload(channel, next) : -EPROTO;
+}
+
+int channel_peek(struct channel *channel, struct channel_next *next)
+{
+	int err;
+
+	mutex_lock(&channel->receive_lock);
+	err = channel_peek_locked(channel, next);
+	mutex_unlock(&channel->receive_lock);
+	return err == -EPROTO ? channel_fault(channel, IKC_RESET_BAD_LENGTH) : err;
+}
+
+static int channel_receive_locked(struct channel *channel, struct channel_next *next, size_t room)
+{
+	int err = channel_peek_locked(channel, next);
+
+	if (err)
+		return err;
+	if (next->length > room)
+		return -EMSGSIZE;
+	if (!next->lent)
+		channel_take_locked(channel, next);
+	return 0;
+}
+
+int channel_receive(struct channel *channel, struct channel_next *next, size_t room)
+{
+	int err;
+
+	mutex_lock(&channel->receive_lock);
+	err = channel_receive_locked(channel, next, room);
+	mutex_unlock(&channel->receive_lock);
+	return err == -EPROTO ? channel_fault(channel, IKC_RESET_BAD_LENGTH) : err;
+}
+
+/* Is the peer still in the life that lent us something? We may not have been told yet. */
+static bool channel_lender_lives(const struct channel *channel)
+{
+	smp_rmb(); /* all that was copied of it was copied before this look */
+	return ikc_link_peer_lives(&channel->link->ikc) >> 32 == channel->receiver.generation;
+}
+
+int channel_take_lent(struct channel *channel, const struct channel_next *next)
+{
+	int err = -ENETRESET;
+
+	mutex_lock(&channel->receive_lock);
+	if (!channel->dead && channel_lender_lives(channel)) {
+		channel_take_locked(channel, next);
+		err = 0;
+	}
+	mutex_unlock(&channel->receive_lock);
+	return err;
+}
+
+static bool channel_has_news(const struct channel *channel)
+{
+	return channel->dead || channel->ended || channel->denied;
+}
+
+bool channel_is_readable(struct channel *channel)
+{
+	bool readable;
+
+	mutex_lock(&channel->receive_lock);
+	readable = channel_has_news(channel);
+	if (!readable) {
+		readable = ikc_receiver_ready(&channel->receiver);
+		if (!readable) {
+			channel_wait_for_message(channel, true);
+			readable = ikc_receiver_ready(&channel->receiver);
+		}
+	}
+	mutex_unlock(&channel->receive_lock);
+	return readable;
+}
+
+/* So many looks. True if there is no need for more. */
+static bool channel_spin_briefly(struct channel *channel)
+{
+	u32 looks;
+
+	for (looks = 0; looks < CHANNEL_SPIN_LOOKS; looks++) {
+		if (ikc_receiver_ready(&channel->receiver))
+			return true;
+		cpu_relax();
+	}
+	return READ_ONCE(channel->dead) || READ_ONCE(channel->ended) || signal_pending(current);
+}
+
+void channel_spin(struct channel *channel, u64 ns)
+{
+	u64 now, until = 0; /* the clock is dear: not before the first looks */
+
+	while (!channel_spin_briefly(channel)) {
+		now = ktime_get_ns();
+		if (!until)
+			until = now + ns;
+		if (now >= until)
+			return;
+		cond_resched();
+	}
+}
+
+/* ---- there and back ---- */
+
+static int channel_ask(struct channel *channel, struct channel_exchange *exchange)
+{
+	struct channel_load load = { .payload = exchange->payload, .length = exchange->length };
+	int err = channel_send_locked(channel, &load);
+
+	exchange->asked = !err;
+	return err;
+}
+
+/*
+ * Between two looks for an answer that is due: some instructions. None at all, and the word's cache line is torn from
+ * who writes it; a pause each time, and the answer lies there meanwhile: under emulation it leaves the CPU's loop.
+ */
+static void channel_pace(u32 looks)
+{
+	u32 step;
+
+	for (step = 0; step < 12; step++)
+		barrier();
+	if (looks % 64 == 0)
+		cpu_relax();
+}
+
+/* -EAGAIN: nothing after so many looks. */
+static int channel_await_answer(struct channel *channel, struct channel_exchange *exchange)
+{
+	u32 looks = 0;
+
+	while (!ikc_receiver_ready(&channel->receiver)) {
+		if (++looks < CHANNEL_EXCHANGE_LOOKS)
+			channel_pace(looks);
+		else if (!channel->dead && !channel->ended)
+			return -EAGAIN;
+		else
+			break;
+	}
+	return channel_peek_locked(channel, &exchange->next);
+}
+
+/* The next question goes out before the last answer is taken: nobody waits for that. */
+static int channel_exchange_one(struct channel *channel, struct channel_exchange *exchange, bool more)
+{
+	int err = exchange->asked ? 0 : channel_ask(channel, exchange);
+
+	if (!err)
+		err = channel_await_answer(channel, exchange);
+	if (err)
+		return err;
+	exchange->asked = false;
+	exchange->done++;
+	err = more ? channel_ask(channel, exchange) : 0;
+	channel_take_locked(channel, &exchange->next);
+	return err;
+}
+
+int channel_exchange(struct channel *channel, struct channel_exchange *exchange, u32 most)
+{
+	int err = 0;
+
+	mutex_lock(&channel->receive_lock);
+	mutex_lock(&channel->send_lock);
+	while (!err && exchange->done < most)
+		err = channel_exchange_one(channel, exchange, exchange->done + 1 < most);
+	mutex_unlock(&channel->send_lock);
+	mutex_unlock(&channel->receive_lock);
+	if (err == -EPROTO)
+		err = channel_fault(channel, exchange->asked ? IKC_RESET_BAD_LENGTH : IKC_RESET_BAD_TAIL);
+	return err;
+}
+
+/* ---- doorbells ---- */
+
+void channel_rung(struct channel *channel)
+{
+	if (READ_ONCE(channel->bare_waits))
+		wake_up_interruptible_all(&channel->readable);
+	if (READ_ONCE(channel->receiver_waits) && ikc_receiver_ready(&channel->receiver))
+		wake_up_interruptible_all(&channel->readable);
+	if (READ_ONCE(channel->sender_waits) && ikc_sender_room(&channel->sender) != 0)
+		wake_up_interruptible_all(&channel->writable);
+}
+
+void channel_say_vector(struct channel *channel)
+{
+	ikc_store_ordered(&channel_words(channel)->vector, IKC_VECTOR_CHANNEL + channel->vector);
+	channel_wake(channel); /* who was rung elsewhere until now looks again */
+}

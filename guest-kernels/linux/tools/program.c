@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The program that a process on an LWK runs. */
+#define _GNU_SOURCE
+#include "program.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "error.h"
+
+#define PAGE 4096ull
+#define SCRIPTS_MAX 4 /* that name each other as their interpreters, as in Linux */
+#define SCRIPT_LINE_MAX 256
+
+#define CANNOT_RUN 126
+#define NOT_FOUND 127
+
+/* Where a program that can be anywhere is put: its heap has room behind it. */
+#define MOVED_START 0x100000000000ull
+
+/* The stack has a large page of its own, below the last one. */
+#define STACK_TOP (IKC_USER_END - IKC_USER_STACK_SIZE)
+#define ARGUMENTS_MAX (IKC_USER_STACK_SIZE / 4)
+
+#define HWCAP2_FSGSBASE_BIT (1 << 1) /* the LWK leaves the instructions off */
+
+__attribute__((noreturn)) static void cannot_run(const char *path, int error)
+{
+	error_only_status = error == ENOENT ? NOT_FOUND : CANNOT_RUN;
+	die(EXIT_FAILED, "%s: %s", path, strerror(error));
+}
+
+/* ---- find ---- */
+
+static int check_access(const char *path)
+{
+	struct stat status;
+
+	if (stat(path, &status))
+		return errno;
+	if (!S_ISREG(status.st_mode))
+		return EACCES;
+	return access(path, X_OK) ? errno : 0;
+}
+
+/* As execvp(3): the first in PATH that can be run; else the reason for the last that could not. */
+static const char *find_path(const char *name)
+{
+	const char *folders = getenv("PATH") ?: "/bin:/usr/bin";
+	int error = ENOENT;
+
+	if (strchr(name, '/'))
+		return name;
+	while (*folders) {
+		size_t length = strcspn(folders, ":");
+		char *path;
+		int result;
+
+		if (asprintf(&path, "%.*s%s%s", (int)length, folders, length ? "/" : "", name) < 0)
+			die(EXIT_FAILED, "no memory");
+		result = check_access(path);
+		if (!result)
+			return path;
+		error = result == EACCES ? EACCES : error;
+		free(path);
+		folders += length + (folders[length] == ':');
+	}
+	cannot_run(name, error);
+}
+
+static void read_exactly(const char *path, int fd, void *to, size_t size, off_t offset)
+{
+	ssize_t got = pread(fd, to, size, offset);
+
+	if (got != (ssize_t)size)
+		cannot_run(path, got < 0 ? errno : ENOEXEC);
+}
+
+static struct program_file read_file(const char *path, int fd, const char *start, size_t length)
+{
+	struct program_file file = { .fd = fd };
+	Elf64_Phdr *headers;
+	Elf64_Ehdr header;
+	struct stat status;
+	int error = elf_check_header(start, length, &header);
+
+	if (error)
+		cannot_run(path, error);
+	headers = calloc(header.e_phnum, sizeof(*headers));
+	if (!headers || fstat(fd, &status))
+		die(EXIT_FAILED, "%s: %s", path, strerror(errno));
+	read_exactly(path, fd, headers, header.e_phnum * sizeof(*headers), header.e_phoff);
+	error = elf_read_segments(&header, headers, status.st_size, &file.elf);
+	free(headers);
+	if (error)
+		cannot_run(path, error);
+	return file;
+}
+
+static int open_program(const char *path)
+{
+	int error = check_access(path);
+	int fd = error ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		cannot_run(path, error ? error : errno);
+	return fd;
+}
+
+/* "#! /bin/sh -e": the words become /bin/sh, -e, the script, and what stood behind it. */
+static char **words_of_script(const char *path, char *line, char **words)
+{
+	char *name = line + 2 + strspn(line + 2, " \t");
+	char *end = name + strcspn(name, "\n");
+	char *argument;
+	char **longer;
+	size_t count, at = 0;
+
+	while (end > name && (end[-1] == ' ' || end[-1] == '\t'))
+		end--;
+	*end = '\0';
+	if (!*name)
+		cannot_run(path, ENOEXEC);
+	argument = name + strcspn(name, " \t");
+	if (*argument) {
+		*argument++ = '\0';
+		argument += strspn(argument, " \t");
+	}
+	for (count = 0; words[count]; count++)
+		;
+	longer = calloc(count + 3, sizeof(*longer));
+	if (!longer)
+		die(EXIT_FAILED, "no memory");
+	longer[at++] = strdup(name);
+	if (*argument)
+		longer[at++] = strdup(argument);
+	longer[at++] = strdup(path);
+	memcpy(longer + at, words + 1, (count - 1) * sizeof(*words));
+	return longer;
+}
+
+/* What is wrong with it is told by the errnos that Linux has for it. */
+static struct program_file find_interpreter(const char *path, const struct program_file *main)
+{
+	char name[PATH_MAX] = "", start[SCRIPT_LINE_MAX];
+	Elf64_Ehdr header;
+	ssize_t length;
+	int fd;
+
+	read_exactly(path, main->fd, name, main->elf.interpreter_size, main->elf.interpreter_offset);
+	if (name[main->elf.interpreter_size - 1])
+		cannot_run(path, ENOEXEC);
+	fd = open_program(name);
+	length = pread(fd, start, sizeof(start), 0);
+	if (length < (ssize_t)sizeof(header))
+		cannot_run(path, EIO);
+	if (elf_check_header(start, length, &header))
+		cannot_run(path, ELIBBAD);
+	return read_file(name, fd, start, length);
+}
+
+struct program program_find(char **words)
+{
+	struct program program = { .words = words, .path = find_path(words[0]) };
+	char start[SCRIPT_LINE_MAX + 1];
+	ssize_t length;
+	int scripts;
+
+	for (scripts = 0;; scripts++) {
+		int fd = open_program(program.path);
+
+		length = pread(fd, start, SCRIPT_LINE_MAX, 0);
+		if (length < 0)
+			cannot_run(program.path, errno);
+		start[length] = '\0';
+		if (length < 2 || memcmp(start, "#!", 2)) {
+			program.main = read_file(program.path, fd, start, length);
+			break;
+		}
+		close(fd);
+		if (scripts == SCRIPTS_MAX)
+			cannot_run(program.path, ELOOP);
+		program.words = words_of_script(program.path, start, program.words);
+		program.path = program.words[0];
+	}
+	if (program.main.elf.interpreter_size)
+		program.interpreter = find_interpreter(program.path, &program.main);
+	return program;
+}
+
+/* ---- put into memory ---- */
+
+static uint64_t ask_for_memory(const struct proxy *proxy, uint64_t start, uint64_t size, const char *what)
+{
+	int64_t address = proxy_ask(proxy, IKC_PROCESS_MAP, start, size, PROT_READ | PROT_WRITE);
+
+	if (address < 0)
+		die(EXIT_FAILED, "%s has no %llu KiB for %s: %s", proxy->partition,
+		    (unsigned long long)size >> 10, what, strerror(-address));
+	return address;
+}
+
+static void set_protection(const struct proxy *proxy, uint64_t start, uint64_t end, int protection)
+{
+	int64_t result;
+
+	if (start >= end)
+		return;
+	result = proxy_ask(proxy, IKC_PROCESS_PROTECT, start, end - start, protection);
+	if (result)
+		die(EXIT_FAILED, "%s: protection of 0x%llx: %s", proxy->partition, (unsigned long long)start,
+		    strerror(-result));
+}
+
+/* What no segment has, between them, is nobody's to touch. */
+static void protect_segments(const struct proxy *proxy, const struct elf_file *elf, uint64_t base)
+{
+	uint64_t done = base + elf->start;
+	unsigned int i;
+
+	for (i = 0; i < elf->segment_count; i++) {
+		const struct elf_segment *segment = &elf->segments[i];
+		uint64_t start = (base + segment->address) & ~(PAGE - 1);
+		uint64_t end = (base + segment->address + segment->memory_size + PAGE - 1) & ~(PAGE - 1);
+
+		set_protection(proxy, done, start, PROT_NONE);
+		if (segment->protection != (PROT_READ | PROT_WRITE))
+			set_protection(proxy, start, end, segment->protection);
+		done = end;
+	}
+}
+
+/* Returns what is to be added to the file's addresses. */
+static uint64_t load(const struct program_file *file, const struct proxy *proxy, uint64_t start, const char *path)
+{
+	const struct elf_file *elf = &file->elf;
+	uint64_t base = ask_for_memory(proxy, elf->moves ? start : elf->start, elf->end - elf->start, path) -
+			elf->start;
+	unsigned int i;
+
+	for (i = 0; i < elf->segment_count; i++) {
+		const struct elf_segment *segment = &elf->segments[i];
+
+		read_exactly(path, file->fd, (void *)(base + segment->address), segment->file_size,
+			     segment->offset);
+	}
+	protect_segments(proxy, elf, base);
+	close(file->fd);
+	return base;
+}
+
+/* ---- stack ---- */
+
+/* Grows downwards, in the program's own memory. */
+struct stack {
+	uint64_t at;
+	uint64_t least;
+};
+
+static uint64_t push(struct stack *stack, const void *bytes, size_t size)
+{
+	if (size > stack->at - stack->least)
+		die(EXIT_FAILED, "arguments and environment: %s", strerror(E2BIG));
+	stack->at -= size;
+	memcpy((void *)stack->at, bytes, size);
+	return stack->at;
+}
+
+static uint64_t *push_strings(struct stack *stack, char **strings, size_t *count)
+{
+	uint64_t *addresses;
+	size_t i;
+
+	for (*count = 0; strings[*count]; ++*count)
+		;
+	addresses = calloc(*count + 1, sizeof(*addresses));
+	if (!addresses)
+		die(EXIT_FAILED, "no memory");
+	for (i = *count; i-- > 0;)
+		addresses[i] = push(stack, strings[i], strlen(strings[i]) + 1);
+	return addresses;
+}
+
+struct bases {
+	uint64_t main;
+	uint64_t interpreter;
+};
+
+/* As the kernel leaves it to a program (System V ABI, x86-64, 3.4.1): argc, argv, envp, auxv. */
+static uint64_t build_stack(const struct program *program, struct bases bases, char **environment)
+{
+	const struct elf_file *elf = &program->main.elf;
+	struct stack stack = { STACK_TOP, STACK_TOP - ARGUMENTS_MAX };
+	uint64_t path = push(&stack, program->path, strlen(program->path) + 1);
+	uint64_t platform = push(&stack, "x86_64", sizeof("x86_64"));
+	size_t argument_count, variable_count;
+	uint64_t *variables = push_strings(&stack, environment, &variable_count);
+	uint64_t *arguments = push_strings(&stack, program->words, &argument_count);
+	char noise[16];
+	uint64_t count;
+
+	if (getrandom(noise, sizeof(noise), 0) != sizeof(noise))
+		die(EXIT_FAILED, "getrandom: %s", strerror(errno));
+	const uint64_t auxiliary[] = {
+		AT_PHDR, elf->headers ? bases.main + elf->headers : 0,
+		AT_PHENT, sizeof(Elf64_Phdr),
+		AT_PHNUM, elf->header_count,
+		AT_PAGESZ, PAGE,
+		AT_BASE, bases.interpreter,
+		AT_FLAGS, 0,
+		AT_ENTRY, bases.main + elf->entry,
+		AT_UID, getuid(),
+		AT_EUID, geteuid(),
+		AT_GID, getgid(),
+		AT_EGID, getegid(),
+		AT_SECURE, 0,
+		AT_CLKTCK, 100,
+		AT_HWCAP, getauxval(AT_HWCAP),
+		AT_HWCAP2, getauxval(AT_HWCAP2) & ~(unsigned long)HWCAP2_FSGSBASE_BIT,
+		AT_MINSIGSTKSZ, getauxval(AT_MINSIGSTKSZ),
+		AT_PLATFORM, platform,
+		AT_RANDOM, push(&stack, noise, sizeof(noise)),
+		AT_EXECFN, path,
+		AT_NULL, 0,
+	};
+
+	/* all words together, argc too, end at a multiple of 16 */
+	stack.at &= ~15ull;
+	count = argument_count + 1 + variable_count + 1 + 1;
+	if (count % 2)
+		stack.at -= 8;
+	push(&stack, auxiliary, sizeof(auxiliary));
+	push(&stack, variables, (variable_count + 1) * sizeof(*variables));
+	push(&stack, arguments, (argument_count + 1) * sizeof(*arguments));
+	count = argument_count;
+	push(&stack, &count, sizeof(count));
+	free(variables);
+	free(arguments);
+	return stack.at;
+}
+
+static void start(const struct proxy *proxy, uint64_t entry, uint64_t stack, uint64_t heap,
+		  const struct program_cpus *cpus)
+{
+	struct ikc_process_message message = {
+		.kind = IKC_PROCESS_START,
+		.words = { entry, stack, heap, cpus->words[0], cpus->words[1], cpus->words[2], cpus->words[3] },
+	};
+	int64_t result = proxy_exchange(proxy, &message);
+
+	if (result == -ENODEV)
+		die(EXIT_FAILED, "%s has none of those CPUs", proxy->partition);
+	if (result)
+		die(EXIT_FAILED, "%s does not start it: %s", proxy->partition, strerror(-result));
+}
+
+void program_start(const struct program *program, const struct proxy *proxy, const struct program_cpus *cpus,
+		   char **environment)
+{
+	const struct elf_file *elf = &program->main.elf;
+	struct bases bases = { 0 };
+	uint64_t entry, stack;
+
+	bases.main = load(&program->main, proxy, MOVED_START, program->path);
+	entry = bases.main + elf->entry;
+	if (elf->interpreter_size) {
+		bases.interpreter = load(&program->interpreter, proxy, 0, "its interpreter");
+		entry = bases.interpreter + program->interpreter.elf.entry;
+	}
+	ask_for_memory(proxy, STACK_TOP - IKC_USER_STACK_SIZE, IKC_USER_STACK_SIZE, "the stack");
+	stack = build_stack(program, bases, environment);
+	proxy_zap(proxy, IKC_USER_START, IKC_USER_END - IKC_USER_START);
+	start(proxy, entry, stack, bases.main + elf->end, cpus);
+}

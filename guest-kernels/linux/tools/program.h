@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The program that a process on an LWK runs: found, checked, and put into its memory. */
+#ifndef PROGRAM_H
+#define PROGRAM_H
+
+#include "elf_file.h"
+#include "proxy.h"
+
+struct program_file {
+	int fd;
+	struct elf_file elf;
+};
+
+struct program {
+	const char *path; /* that was found */
+	struct program_file main;
+	struct program_file interpreter; /* of main.elf.interpreter_size */
+	char **words; /* its arguments; with those of scripts' interpreters before */
+};
+
+/*
+ * Finds it as execvp(3) does, and checks all that can be without an LWK. Exits as env(1) does: 127 if there is no such
+ * file, 126 if it cannot be run.
+ */
+struct program program_find(char **words);
+
+/* CPUs of the partition, a bit each. */
+struct program_cpus {
+	uint64_t words[IKC_PROCESS_CPU_WORDS];
+};
+
+/* Puts it into the process and lets it begin, on one of those CPUs; an empty set has all. */
+void program_start(const struct program *program, const struct proxy *proxy, const struct program_cpus *cpus,
+		   char **environment);
+
+#endif

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The threads of a proxy: each waits for a system call of the program, makes it, with the same pointers, and answers.
+ * One at least waits, whatever the others wait for.
+ */
+#ifndef WORKERS_H
+#define WORKERS_H
+
+#include "call_trace.h"
+#include "proxy.h"
+
+/* Serves the program until it has ended, then ends this process in the same way. */
+__attribute__((noreturn)) void workers_run(const struct proxy *proxy, enum call_trace trace);
+
+#endif
