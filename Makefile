@@ -9,22 +9,32 @@ BUILD := build
 
 # Debian packages that running, building and testing need (docs/index.md, "What it needs").
 RUN_PACKAGES := qemu-system-x86 python3-venv gcc libc6-dev binutils make cpio lz4 libelf1 ca-certificates
-TEST_PACKAGES := $(RUN_PACKAGES) clang libclang-rt-14-dev openssh-client sparse
+KERNEL_PACKAGES := $(RUN_PACKAGES) bc bison flex libelf-dev
+TEST_PACKAGES := $(RUN_PACKAGES) clang gdb libclang-rt-14-dev openssh-client sparse mandoc
 
 .DEFAULT_GOAL := help
-.PHONY: help boot-enclave down test soak bench docs clean setup setup-test
+.PHONY: help boot-enclave host-kernel qmp down test soak bench docs man clean setup setup-test
 
 help:
 	@echo 'make boot-enclave [SPEC=specs/duo.yaml]  install, build, boot an enclave and leave it running'
+	@echo 'make host-kernel                         build the Linux of `kernel: source`, some minutes, once'
+	@echo 'make qmp [PARTITION=lwk0]                a prompt for the QEMU monitors of the enclave that runs'
 	@echo 'make down                                stop every enclave that was left running'
 	@echo 'make test                                the whole suite: linters, unit, native, end to end'
 	@echo 'make soak                                the long form of the tests that have one'
-	@echo 'make bench                               measure; a table, and build/bench.json'
+	@echo 'make bench                               measure; a table, and samples in build/bench'
 	@echo 'make docs                                build the documentation into build/docs'
+	@echo 'make man                                 the manual page of the command, build/enclave.1'
 	@echo 'make clean                               remove build/ and .venv/'
 
 boot-enclave: setup
 	@$(BIN)/enclave up $(SPEC)
+
+host-kernel: setup packages-kernel
+	@$(BIN)/enclave host-kernel
+
+qmp: setup
+	@$(BIN)/enclave qmp $(PARTITION)
 
 down: setup
 	@$(BIN)/enclave down --all
@@ -32,15 +42,19 @@ down: setup
 test: setup-test
 	@$(BIN)/pytest -m 'not soak'
 
-soak: setup-test
+soak: setup-test packages-kernel
 	@$(BIN)/pytest --timeout=3600
 
 bench: setup-test
-	@$(BIN)/python -m tests.bench --json $(BUILD)/bench.json
+	@$(BIN)/python -m tests.bench --out $(BUILD)/bench
 
 docs: $(VENV)/.docs
 	@$(BIN)/mkdocs build --quiet --strict --site-dir $(BUILD)/docs
 	@echo 'documentation: $(BUILD)/docs/index.html'
+
+man: setup
+	@$(BIN)/enclave man > $(BUILD)/enclave.1
+	@echo 'manual page: man ./$(BUILD)/enclave.1'
 
 clean:
 	@if [ -x $(BIN)/enclave ]; then $(BIN)/enclave down --all; fi
@@ -56,9 +70,12 @@ setup-test: packages-test $(VENV)/.test
 # Many containers forbid Python to keep what it compiles (PYTHONDONTWRITEBYTECODE): each `enclave` would do it anew.
 COMPILE = $(BIN)/python -m compileall -q orchestrator
 
-.PHONY: packages-run packages-test
+.PHONY: packages-run packages-kernel packages-test
 packages-run:
 	@images/install-packages $(RUN_PACKAGES)
+
+packages-kernel:
+	@images/install-packages $(KERNEL_PACKAGES)
 
 packages-test:
 	@images/install-packages $(TEST_PACKAGES)

@@ -13,7 +13,9 @@ from pathlib import Path
 from textwrap import shorten
 from typing import NamedTuple
 
-from orchestrator.errors import EnvironmentFault
+from orchestrator.errors import EnvironmentFault, UsageError
+from orchestrator.plan import Plan
+from orchestrator.topology import XAPIC_ID_MAX
 from orchestrator.trial import Trial
 
 ACCELERATORS = ("kvm", "tcg")
@@ -37,9 +39,18 @@ def choose_accelerator(asked: str, qemu: Path) -> Verdict:
 
     Raises EnvironmentFault if KVM was asked for and does not work here, or if nothing works.
     """
+    return Verdict("tcg", "asked for") if asked == "tcg" else _chosen(asked, try_accelerators(qemu))
+
+
+def foreseen_accelerator(asked: str, qemu: Path) -> Verdict | None:
+    """What `choose_accelerator` will say, or raise; None if that will take a trial."""
     if asked == "tcg":
         return Verdict("tcg", "asked for")
-    trials = try_accelerators(qemu)
+    trials = _recall(_machine_key(qemu))
+    return _chosen(asked, trials) if trials else None
+
+
+def _chosen(asked: str, trials: tuple[Trial, ...]) -> Verdict:
     if asked == "kvm":
         kvm = _of("kvm", trials)
         if kvm.passed:
@@ -49,6 +60,21 @@ def choose_accelerator(asked: str, qemu: Path) -> Verdict:
             f"{cure(kvm)}; --accel tcg works without it",
         )
     return decide(trials)
+
+
+def accelerator_of(plan: Plan, asked: str) -> str:
+    """What to ask for instead of `asked` if some partition needs more than TCG has. Raises UsageError."""
+    large = next((each for each in plan.partitions if each.needs_x2apic), None)
+    if large is None:
+        return asked
+    if asked == "tcg":
+        last = large.smp.shape.apic_id_max
+        raise UsageError(
+            f"{large.name}: {len(large.cpus)} CPUs laid out like this need APIC ids up to {last}, "
+            f"and TCG's end at {XAPIC_ID_MAX}",
+            "--accel kvm has more; or give the partition fewer CPUs, or CPUs of fewer sockets",
+        )
+    return "kvm"
 
 
 def decide(trials: tuple[Trial, ...]) -> Verdict:

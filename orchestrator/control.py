@@ -3,7 +3,8 @@
 
     request   {"verb": VERB, ...}                        one line of JSON
     answer    {"event": {...}} ...                       while it lasts (wait, restart, down)
-              {"ok": {...}}                              the result; after it, raw bytes (log, console)
+              {"ok": {...}}                              the result; after it, raw bytes (log, console), or
+                                                         lines of JSON (trace, events, consoles)
               {"error": {"kind", "message", "hint", "exit_status"}}
 
 A client that writes nonsense, reads nothing or dies harms nobody but itself.
@@ -12,22 +13,27 @@ A client that writes nonsense, reads nothing or dies harms nobody but itself.
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from orchestrator.enclave import Enclave
 from orchestrator.errors import EnclaveError, UsageError
+from orchestrator.fault_verbs import FaultVerbs
+from orchestrator.ikc_trace import Lost, Record, TraceReader
+from orchestrator.look import look
 from orchestrator.records import as_json
+from orchestrator.request import Json, word, words
 from orchestrator.status import describe
 
 REQUEST_MAX = 1 << 16  # bytes
 REQUEST_DEADLINE_S = 10.0
 SEND_DEADLINE_S = 10.0
 LOG_EVERY_S = 0.1  # how often a follower's log is looked at: its writer does not ring for it
-COMMANDS = ("shutdown", "restart", "panic", "hang")
+TRACE_EVERY_S = 0.01  # under load the trace of a kernel goes round several times in this
+REQUEST_HINT = 'such as {"verb": "status"}; orchestrator/client.py shows all'
+COMMANDS = ("shutdown", "restart", "panic", "hang", "triple-fault")
 
-Json = dict[str, Any]
 log = logging.getLogger(__name__)
 
 
@@ -41,13 +47,22 @@ class Control:
         self._verbs: dict[str, Callable[[Json, _Answer], Awaitable[Json | None]]] = {
             "status": self._status,
             "report": self._report,
+            "profile": self._profile,
+            "look": self._look,
             "wait": self._wait,
             "restart": self._restart,
             "command": self._command,
             "kill": self._kill,
             "log": self._log,
             "console": self._console,
+            "consoles": self._consoles,
+            "events": self._events,
+            "trace": self._trace,
+            "settle": self._settle,
+            "death": self._death,
+            "dump": self._dump,
             "down": self._end,
+            **FaultVerbs(enclave).verbs,
         }
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -85,11 +100,21 @@ class Control:
         return describe(self._enclave)
 
     async def _report(self, request: Json, answer: "_Answer") -> Json:
-        partition = self._enclave.keeper(_word(request, "partition")).partition
+        partition = self._enclave.keeper(word(request, "partition")).partition
         report = self._enclave.fabric.region.report(partition.index)
         if report is None:
-            raise UsageError(f"{partition.name} has not reported what it found")
+            raise UsageError(
+                f"{partition.name} has not reported what it found",
+                "a kernel does before it is READY: `enclave status` tells whether it is",
+            )
         return dict(as_json(report))
+
+    async def _profile(self, request: Json, answer: "_Answer") -> Json:
+        """`began` is the time of the order to boot, from which all others count, by time.monotonic()."""
+        return {"began": self._enclave.started, "partitions": as_json(self._enclave.boots())}
+
+    async def _look(self, request: Json, answer: "_Answer") -> Json:
+        return await look(self._enclave)
 
     async def _wait(self, request: Json, answer: "_Answer") -> Json:
         async with answer.following(self._enclave):
@@ -97,25 +122,25 @@ class Control:
         return describe(self._enclave)
 
     async def _restart(self, request: Json, answer: "_Answer") -> Json:
-        name = _word(request, "partition")
+        name = word(request, "partition")
         async with answer.following(self._enclave, from_now=True):
-            await self._enclave.restart(name)
+            await self._enclave.restart(name, request.get("wait_gdb") is True)
         return describe(self._enclave)
 
     async def _command(self, request: Json, answer: "_Answer") -> Json:
-        keeper = self._enclave.keeper(_word(request, "partition"))
-        command = _word(request, "command")
+        keeper = self._enclave.keeper(word(request, "partition"))
+        command = word(request, "command")
         if command not in COMMANDS:
             raise UsageError(f"unknown command {command!r}", f"there are: {', '.join(COMMANDS)}")
-        return {"answer": await keeper.command(command.upper())}
+        return {"answer": await keeper.command(command.upper().replace("-", "_"))}
 
     async def _kill(self, request: Json, answer: "_Answer") -> Json:
-        keeper = self._enclave.keeper(_word(request, "partition"))
+        keeper = self._enclave.keeper(word(request, "partition"))
         await keeper.kill()
         return {"reason": keeper.partition.reason}
 
     async def _log(self, request: Json, answer: "_Answer") -> None:
-        log_reader = self._enclave.log(_word(request, "partition"))
+        log_reader = self._enclave.log(word(request, "partition"))
         await answer.send({"ok": {}})
         while True:
             await answer.send_raw(log_reader.read())
@@ -123,9 +148,91 @@ class Control:
                 return
 
     async def _console(self, request: Json, answer: "_Answer") -> None:
-        keeper = self._enclave.keeper(_word(request, "partition"))
+        keeper = self._enclave.keeper(word(request, "partition"))
         await answer.send({"ok": {}})
-        await keeper.console.serve(answer.reader, answer.writer)
+        await self._while_it_lasts(keeper.console.serve(answer.reader, answer.writer))
+
+    async def _consoles(self, request: Json, answer: "_Answer") -> None:
+        """Lines of JSON: pieces of several consoles (console.py), on one clock, the recent past first."""
+        consoles = [self._enclave.keeper(name).console for name in words(request, "partitions")]
+        await answer.send({"ok": {}})
+        writer = answer.writer
+        try:
+            past = [piece for console in consoles for piece in console.watch(writer)]
+            writer.write(b"".join(piece.as_line() for piece in sorted(past)))
+            await self._while_it_lasts(answer.hung_up())
+        finally:
+            for console in consoles:
+                console.detach(writer)
+
+    async def _events(self, request: Json, answer: "_Answer") -> None:
+        """Lines of JSON: what happens from now on (events.py), to the end of the last partition."""
+        over = asyncio.Event()
+        events = self._enclave.events
+        begin = events.count
+        await answer.send({"ok": {}})
+
+        async def send() -> None:
+            async for event in events.follow(begin, over):
+                await answer.send(event)
+
+        sending = asyncio.create_task(send())
+        try:
+            await self._while_it_lasts(answer.hung_up())
+        finally:
+            over.set()
+            events.pulse()
+            await sending
+
+    async def _while_it_lasts(self, serving: Coroutine[Any, Any, None]) -> None:
+        """Serves until that is done, or nothing more can happen in this enclave."""
+        enclave = self._enclave
+
+        def over() -> bool:
+            return enclave.ending.is_set() and all(keeper.pid is None for keeper in enclave.keepers)
+
+        tasks = (asyncio.create_task(serving), asyncio.create_task(enclave.events.until(over)))
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _trace(self, request: Json, answer: "_Answer") -> None:
+        """Lines of JSON: a record each, or how many were lost there."""
+        partition = self._enclave.keeper(word(request, "partition")).partition
+        follow = request.get("follow") is True
+        await answer.send({"ok": {}})
+        reader = TraceReader(self._enclave.fabric.region, partition.index, from_now=follow)
+        if follow:
+            with self._enclave.traced(partition.index):
+                while not self._enclave.ending.is_set():
+                    await answer.send_lines(reader.read())
+                    if not reader.more and await answer.gone(TRACE_EVERY_S):
+                        return
+        for found in reader.rest():
+            await answer.send_lines(found)
+
+    async def _settle(self, request: Json, answer: "_Answer") -> Json:
+        await self._enclave.crashes.settled()
+        return {}
+
+    async def _death(self, request: Json, answer: "_Answer") -> Json:
+        dying = asyncio.ensure_future(self._enclave.death(word(request, "partition")))
+        going = asyncio.ensure_future(answer.reader.read(1))
+        try:
+            await asyncio.wait((dying, going), return_when=asyncio.FIRST_COMPLETED)
+            if dying.done():
+                dying.result()
+        finally:
+            dying.cancel()
+            going.cancel()
+        return {}
+
+    async def _dump(self, request: Json, answer: "_Answer") -> Json:
+        await self._enclave.keeper(word(request, "partition")).dump(word(request, "file"))
+        return {}
 
     async def _end(self, request: Json, answer: "_Answer") -> Json:
         async with answer.following(self._enclave, from_now=True):
@@ -145,9 +252,9 @@ class _Answer:
             line = await asyncio.wait_for(self.reader.readline(), REQUEST_DEADLINE_S)
             request = json.loads(line)
         except ValueError as error:
-            raise UsageError(f"a request is one line of JSON: {error}") from None
+            raise UsageError(f"a request is one line of JSON: {error}", REQUEST_HINT) from None
         if not isinstance(request, dict):
-            raise UsageError("a request is a JSON object")
+            raise UsageError("a request is a JSON object", REQUEST_HINT)
         return request
 
     async def send(self, message: Json) -> None:
@@ -158,9 +265,18 @@ class _Answer:
         self.writer.write(data)
         await asyncio.wait_for(self.writer.drain(), SEND_DEADLINE_S)
 
+    async def send_lines(self, found: list[Record | Lost]) -> None:
+        await self.send_raw(b"".join(json.dumps(each.as_json()).encode() + b"\n" for each in found))
+
     async def refuse(self, error: EnclaveError) -> None:
         with suppress(ConnectionError, TimeoutError):
             await self.send({"error": error.as_json()})
+
+    async def hung_up(self) -> None:
+        """Returns when the client has; what it says before that is not heard."""
+        with suppress(ConnectionError):
+            while await self.reader.read(4096):
+                pass
 
     async def gone(self, within_s: float) -> bool:
         """Whether the client hangs up within that time."""
@@ -190,10 +306,3 @@ class _Answer:
             events.pulse()
             with suppress(ConnectionError, TimeoutError):
                 await sending
-
-
-def _word(request: Json, key: str) -> str:
-    value = request.get(key)
-    if not isinstance(value, str):
-        raise UsageError(f"`{key}` is missing or no text")
-    return value

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from orchestrator import accelerator, room
+from orchestrator import accelerator, room, source_kernel
 from orchestrator.errors import EnclaveError
+from orchestrator.lwk import BUILD
 from orchestrator.qemu import find_qemu, inspect_qemu
 from orchestrator.quantities import MIB
 from orchestrator.run import RunFolder
@@ -49,6 +50,7 @@ def examine() -> Iterator[Finding]:
         "open files": _files,
         "run folder": _run_folder,
         "tools": _tools,
+        "kernel: source": _source_kernel,
     }
     for subject, check in checks.items():
         try:
@@ -135,3 +137,17 @@ def _tools() -> Iterator[Finding]:
         yield Finding("tools", Level.FAULT, f"missing: {', '.join(missing)}", TOOL_PACKAGES)
     else:
         yield Finding("tools", Level.OK, ", ".join(TOOLS))
+
+
+def _source_kernel() -> Iterator[Finding]:
+    """Only a spec that asks for it needs it."""
+    subject = "kernel: source"
+    built = source_kernel.built(BUILD)
+    missing = source_kernel.missing_tools()
+    if built:
+        yield Finding(subject, Level.OK, f"Linux {', '.join(built)} is built")
+    elif missing:
+        told = f"cannot be built here: {', '.join(missing)} missing"
+        yield Finding(subject, Level.NOTE, told, source_kernel.INSTALL)
+    else:
+        yield Finding(subject, Level.OK, "can be built: the first `up` that needs it takes some minutes more")

@@ -4,7 +4,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -59,6 +59,11 @@ class Events:
                     await self._pulse.wait()
                 return True
         return predicate()
+
+    @property
+    def kept(self) -> Sequence[Event]:
+        """The last ones, the oldest first."""
+        return self._kept
 
     @property
     def count(self) -> int:

@@ -9,6 +9,8 @@ ivshmem-spec.rst, version 0), so that QEMU never waits for us while it makes the
 Peer ids are the partitions' numbers and the monitor's, which comes after them. Ids and eventfds live
 as long as the run. A partition that dies is never announced: QEMU frees the peer and writes to the freed
 memory when the id comes back. Life and death are told in the region.
+
+An eventfd goes from QEMU to QEMU, past this process, unless doorbells are interposed (doorbell_relay.py).
 """
 
 import asyncio
@@ -23,6 +25,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from fcntl import F_ADD_SEALS, F_SEAL_GROW, F_SEAL_SHRINK, fcntl
 from types import TracebackType
 
+from orchestrator.doorbell_faults import Doorbell
+from orchestrator.doorbell_relay import DoorbellRelay, OnFault
 from orchestrator.errors import EnvironmentFault
 from orchestrator.ikc import Identity, Region
 from orchestrator.ikc_layout import Layout, region_size
@@ -33,11 +37,19 @@ PROTOCOL_VERSION = 0
 class Fabric:
     """The shared things of one run; exists in a `with`, inside a running event loop.
 
-    `memory` names the memfds of the partitions' RAM, with their sizes in bytes. Raises EnvironmentFault
-    if this computer has no room; nothing is left behind then.
+    `memory` names the memfds of the partitions' RAM, with their sizes in bytes, and `hugepages` the size of
+    the pages of those that are made of such; with `on_fault` doorbells are interposed. Raises
+    EnvironmentFault if this computer has no room; nothing is left behind then.
     """
 
-    def __init__(self, layout: Layout, identities: Sequence[Identity], memory: Mapping[str, int]) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        identities: Sequence[Identity],
+        memory: Mapping[str, int],
+        on_fault: OnFault | None = None,
+        hugepages: Mapping[str, int] | None = None,
+    ) -> None:
         self.run_id = secrets.randbits(64)
         self.monitor_id = len(identities)
         self._vectors = layout.enums["ikc_vector"]["IKC_VECTORS"]
@@ -46,10 +58,15 @@ class Fabric:
         with ExitStack() as stack, _told_in_words():
             size = region_size(layout, len(identities))
             self.region_fd = self._memfd(stack, "ikc-region", size)
-            self.memory_fds = {name: self._memfd(stack, name, length) for name, length in memory.items()}
+            page_bytes = hugepages or {}
+            self.memory_fds = {
+                name: self._memfd(stack, name, length, page_bytes.get(name, 0))
+                for name, length in memory.items()
+            }
             self._doorbells = [
                 [self._eventfd(stack) for _ in range(self._vectors)] for _ in range(len(identities) + 1)
             ]
+            self.relay = DoorbellRelay(stack, self._doorbells, on_fault) if on_fault else None
             mapping = stack.enter_context(mmap.mmap(self.region_fd, size))
             self.region = Region(mapping, layout)
             stack.callback(self.region.close)
@@ -57,11 +74,15 @@ class Fabric:
             self._stack = stack.pop_all()
 
     @staticmethod
-    def _memfd(stack: ExitStack, name: str, size: int) -> int:
+    def _memfd(stack: ExitStack, name: str, size: int, hugepage_bytes: int = 0) -> int:
         if size & (size - 1):
             # QEMU aborts when it makes a PCI BAR of another size.
             raise ValueError(f"{name}: {size} is no power of two")
-        descriptor = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        flags = os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING
+        if hugepage_bytes:
+            # memfd_create(2): the logarithm of the size stands above the flags.
+            flags |= os.MFD_HUGETLB | (hugepage_bytes.bit_length() - 1) << os.MFD_HUGE_SHIFT
+        descriptor = os.memfd_create(name, flags)
         stack.callback(os.close, descriptor)
         os.ftruncate(descriptor, size)
         # A QEMU that went wrong cannot cut the file then and make our own accesses fail.
@@ -108,13 +129,25 @@ class Fabric:
         others = (peer for peer in range(len(self._doorbells)) if peer != partition)
         # Its own come last: they are what it listens to.
         for peer in (*others, partition):
-            for descriptor in self._doorbells[peer]:
+            for vector, descriptor in enumerate(self._doorbells[peer]):
+                if self.relay and peer != partition:
+                    descriptor = self.relay.entry(Doorbell(partition, peer, vector))
                 yield peer, descriptor
 
-    def ring(self, peer: int, vector: int) -> None:
-        """Rings a doorbell; it does not matter whether anybody is there."""
+    def ring(self, peer: int, vector: int, source: int | None = None) -> None:
+        """Rings a doorbell, of the monitor if no other `source` is given; it does not matter whether anybody
+        is there."""
+        if self.relay:
+            source = self.monitor_id if source is None else source
+            self.relay.ring(Doorbell(source, peer, vector))
+            return
         with suppress(BlockingIOError):
             os.eventfd_write(self._doorbells[peer][vector], 1)
+
+    def ring_every_vector(self, peer: int) -> None:
+        """Has a partition look at everything."""
+        for vector in range(self._vectors):
+            self.ring(peer, vector)
 
     def ring_partitions(self, vector: int) -> None:
         for peer in range(self.monitor_id):

@@ -27,17 +27,19 @@ _SECTOR_BYTES = 512
 _LZ4_MAGIC = b"\x02\x21\x4c\x18"
 _SIZE_BYTES = 4
 
+_ANEW = "`make clean` and another `enclave up` fetch and unpack it anew"
+
 
 class HostKernel(NamedTuple):
     """`release` is what uname -r says; `vmlinux` is an ELF with a PVH note, which gdb reads too (it has no
-    debug information); `modules` is the folder that Debian's own modules are under.
+    debug information); `modules` is the folder that its own modules are under, None if it has none.
     """
 
     release: str
     package_version: str
     vmlinux: Path
     headers: Path
-    modules: Path
+    modules: Path | None
 
 
 def ensure_host_kernel(build: Path, progress: debian.Progress) -> HostKernel:
@@ -81,7 +83,7 @@ def _build(pool: debian.Pool, packages: Sequence[debian.Package], release: str, 
             debian.unpack_into(pool, package, tree)
         compressed = (tree / "boot" / f"vmlinuz-{release}").read_bytes()
         (tree / "vmlinux").write_bytes(extract_vmlinux(compressed))
-        _require_pvh(tree / "vmlinux")
+        require_pvh(tree / "vmlinux")
         _relocate_headers(tree / "usr" / "src" / f"linux-headers-{release}")
         os.rename(tree, root)
 
@@ -99,18 +101,20 @@ def extract_vmlinux(image: bytes) -> bytes:
     Raises EnvironmentFault if the image is not one as Debian 12 makes it (LZ4).
     """
     if len(image) < _PAYLOAD + 8 or image[_HEADER_MAGIC : _HEADER_MAGIC + 4] != b"HdrS":
-        raise EnvironmentFault("Debian's kernel image is no bzImage: it has no boot header")
+        raise EnvironmentFault("Debian's kernel image is no bzImage: it has no boot header", _ANEW)
     offset, length = struct.unpack_from("<II", image, _PAYLOAD)
     start = ((image[_SETUP_SECTORS] or 4) + 1) * _SECTOR_BYTES + offset
     payload = image[start : start + length]
     if payload[:4] != _LZ4_MAGIC:
         raise EnvironmentFault(
-            f"Debian's kernel image is not packed by LZ4: its payload begins {payload[:4]!r}"
+            f"Debian's kernel image is not packed by LZ4: its payload begins {payload[:4]!r}", _ANEW
         )
     (size,) = struct.unpack("<I", payload[-_SIZE_BYTES:])
     vmlinux = _unpack_lz4(payload[:-_SIZE_BYTES])
     if len(vmlinux) != size:
-        raise EnvironmentFault(f"Debian's kernel image unpacks to {len(vmlinux)} bytes where it says {size}")
+        raise EnvironmentFault(
+            f"Debian's kernel image unpacks to {len(vmlinux)} bytes where it says {size}", _ANEW
+        )
     return vmlinux
 
 
@@ -120,17 +124,19 @@ def _unpack_lz4(frame: bytes) -> bytes:
     except FileNotFoundError:
         raise EnvironmentFault("lz4 is not on this computer", "sudo apt-get install lz4") from None
     if done.returncode:
-        raise EnvironmentFault(f"lz4 cannot unpack Debian's kernel image: {done.stderr.decode().strip()}")
+        raise EnvironmentFault(
+            f"lz4 cannot unpack Debian's kernel image: {done.stderr.decode().strip()}", _ANEW
+        )
     return done.stdout
 
 
-def _require_pvh(vmlinux: Path) -> None:
+def require_pvh(vmlinux: Path) -> None:
     # Imported here: it takes longer than to find out that everything is built.
     from orchestrator import kernel_image
 
     try:
         kind = kernel_image.inspect(vmlinux).kind
     except kernel_image.KernelImageError as error:
-        raise EnvironmentFault(f"Debian's kernel cannot be started: {error.message}") from error
+        raise EnvironmentFault(f"{vmlinux} cannot be started: {error.message}", _ANEW) from error
     if kind is not kernel_image.ImageKind.PVH:
-        raise EnvironmentFault(f"Debian's kernel has no PVH entry point: it is a {kind.value}")
+        raise EnvironmentFault(f"{vmlinux} has no PVH entry point: it is a {kind.value}", _ANEW)

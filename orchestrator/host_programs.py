@@ -3,6 +3,7 @@
 
 import hashlib
 import os
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -19,7 +20,7 @@ def ensure_host_programs(build: Path, kernel: HostKernel, progress: debian.Progr
 
     Raises EnvironmentFault with the compiler's words if they do not build.
     """
-    out = build / "linux"
+    out = build / "linux" / kernel.release
     stamp = out / ".built-from"
     key = _content_key(kernel)
     if not stamp.exists() or stamp.read_text() != key:
@@ -41,7 +42,9 @@ def _make(out: Path, kernel: HostKernel) -> None:
     except FileNotFoundError:
         raise EnvironmentFault("make is not on this computer", "sudo apt-get install make gcc") from None
     if done.returncode:
-        raise EnvironmentFault(f"guest-kernels/linux does not build:\n{done.stderr.strip()}")
+        raise EnvironmentFault(
+            f"guest-kernels/linux does not build:\n{done.stderr.strip()}", f"all of it: {shlex.join(command)}"
+        )
 
 
 def _content_key(kernel: HostKernel) -> str:

@@ -84,7 +84,10 @@ def of_files(files: Mapping[str, Path]) -> Tree:
         if not place.startswith("/") or place == "/":
             raise UsageError(f"host: files: {inside!r} is no path in the guest", "write it as /path/to/file")
         if not os.access(outside, os.R_OK):
-            raise UsageError(f"host: files: {inside}: {outside} does not exist or cannot be read")
+            raise UsageError(
+                f"host: files: {inside}: {outside} does not exist or cannot be read",
+                "correct its path in the spec, or make the file",
+            )
         entry = _entry(outside.resolve())
         if not stat.S_ISREG(entry.mode):
             raise UsageError(f"host: files: {inside}: {outside} is no file", "name each file of a folder")
@@ -118,29 +121,37 @@ def _of_package(root: Path) -> Tree:
 
 
 def _modules(kernel: HostKernel, added: Tree) -> Tree:
-    """Debian's modules that are needed, and lists in /etc/modules of all that are loaded at boot, in order:
-    libraries while CPUs start, drivers when they run, and the last ones when the host is READY.
+    """The kernel's own modules that are needed, and lists in /etc/modules of all that are loaded at boot, in
+    order: libraries while CPUs start, drivers when they run, and the last ones when the host is READY.
     """
     # Imported here: it takes longer than to find out that everything is built.
     from orchestrator import kernel_module
 
-    debians = {kernel_module.name_of(path.name): path for path in kernel.modules.rglob("*.ko")}
+    its_own = kernel.modules.rglob("*.ko") if kernel.modules else ()
+    shipped = {kernel_module.name_of(path.name): path for path in its_own}
+    first, last = (_FIRST_MODULES, _LAST_MODULES) if shipped else ((), ())
     others = {kernel_module.name_of(path): path for path in sorted(added) if _MODULE.fullmatch(path)}
 
     def load(name: str) -> bytes:
         if name in others:
             return added[others[name]].data
-        if name in debians:
-            return kernel_module.without_ballast(debians[name])
-        raise UsageError(f"Linux {kernel.release} has no module {name!r}, on which an added one depends")
+        if name in shipped:
+            return kernel_module.without_ballast(shipped[name])
+        raise UsageError(
+            f"Linux {kernel.release} has no module {name!r}, on which an added one depends",
+            "add that one too, under `files`",
+        )
 
-    awaited = kernel_module.in_load_order(load, [*_FIRST_MODULES, *others])
-    ordered = kernel_module.in_load_order(load, [*awaited, *_LAST_MODULES])
-    magic = kernel_module.vermagic(ordered[_FIRST_MODULES[0]])
+    awaited = kernel_module.in_load_order(load, [*first, *others])
+    ordered = kernel_module.in_load_order(load, [*awaited, *last])
+    magic = kernel_module.vermagic_wanted(kernel.vmlinux, kernel.release)
     for name, path in others.items():
         built_for = kernel_module.vermagic(ordered[name])
         if built_for != magic:
-            raise UsageError(f"the host runs Linux {magic!r}, but the module /{path} is for {built_for!r}")
+            raise UsageError(
+                f"the host runs Linux {magic!r}, but the module /{path} is for {built_for!r}",
+                "build it for that kernel: make -C HEADERS M=FOLDER; docs/index.md tells where they are",
+            )
     places = {name: others.get(name, f"usr/lib/modules/{name}.ko") for name in ordered}
     tree = {places[name]: cpio.regular_file(ordered[name]) for name in ordered if name not in others}
     libraries = kernel_module.libraries({name: awaited[name] for name in awaited if name not in others})
@@ -207,7 +218,10 @@ def _entry(path: Path) -> cpio.Entry:
         return cpio.folder(stat.S_IMODE(mode))
     if stat.S_ISREG(mode):
         return cpio.regular_file(path.read_bytes(), stat.S_IMODE(mode))
-    raise UsageError(f"{path} is no file, folder or link, and cannot be in the host's image")
+    raise UsageError(
+        f"{path} is no file, folder or link, and cannot be in the host's image",
+        "take it out of `files` or `packages`",
+    )
 
 
 def _normal(entry: cpio.Entry) -> cpio.Entry:

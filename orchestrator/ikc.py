@@ -8,6 +8,7 @@ value without a name is shown as a number, and text is decoded with what cannot 
 
 import mmap
 from collections.abc import Sequence
+from math import prod
 from typing import NamedTuple
 
 from orchestrator.ikc_layout import Layout, halves_offset
@@ -41,8 +42,22 @@ class Mailbox(NamedTuple):
     sequence: int
 
 
+class Use(NamedTuple):
+    """What a kernel gives to programs, and they to it. `offloads` are the system calls that proxies have
+    answered in this life, `offload_ns` is what their callers waited, added up."""
+
+    memory_bytes: int
+    free_bytes: int
+    processes: int
+    threads: int
+    offloads: int
+    offload_ns: int
+
+
 class Status(NamedTuple):
-    """What a partition says of itself. `state` and `answer` are names of the C enums without their prefix."""
+    """What a partition says of itself; of `use` not all kernels do.
+
+    `state` and `answer` are names of the C enums without their prefix."""
 
     state: str
     incarnation: int
@@ -56,6 +71,23 @@ class Status(NamedTuple):
     report_valid: bool
     panic_cpu: int
     panic_text: str
+    use: Use | None
+
+
+class Traffic(NamedTuple):
+    """What one end of a link has counted since the run began: messages, bytes of the data and control rings,
+    sends refused for want of room, doorbells rung, interrupts, resets, messages that nobody listened for.
+    The first names are those of `struct ikc_counters`; what channels count is added."""
+
+    sent: int
+    received: int
+    sent_bytes: int
+    received_bytes: int
+    full: int
+    doorbells: int
+    interrupts: int
+    resets: int
+    refused: int
 
 
 class Report(NamedTuple):
@@ -98,6 +130,12 @@ class View:
     def inner(self, field: str, *index: int) -> "View":
         kind, at = self._at(field, index)
         return View(self._region, kind, at)
+
+    def span(self, field: str) -> tuple[int, int]:
+        """Where a field, or a whole array, begins and ends in the region."""
+        place = self._struct.fields[field]
+        begin = self._base + place.offset
+        return begin, begin + prod(place.shape) * self._region.size_of(place.type)
 
     def copy(self, field: str, begin: int, end: int) -> bytes:
         """A copy of part of an array of bytes, cut to its bounds."""
@@ -152,6 +190,10 @@ class Region:
 
     def copy(self, begin: int, end: int) -> bytes:
         return bytes(self._bytes[begin:end])
+
+    def words(self, begin: int, end: int) -> list[int]:
+        """The 64-bit words from one place to another, each loaded once."""
+        return self._words["u64"][begin // 8 : end // 8].tolist()
 
     def store_copy(self, at: int, value: bytes) -> None:
         self._bytes[at : at + len(value)] = value
@@ -233,6 +275,10 @@ class Region:
         mailbox.store("sequence", sequence)
         return sequence
 
+    def ask_for_trace(self, index: int, wanted: bool) -> None:
+        """Whether a partition is to write a record of each message."""
+        self.partition(index).inner("mailbox").store("trace", wanted)
+
     # ---- what it reads ----
 
     def mailbox(self, index: int) -> Mailbox:
@@ -255,6 +301,7 @@ class Region:
             report_valid=view.load("report_valid") == 1,
             panic_cpu=view.load("panic_cpu"),
             panic_text=printable(view.copy("panic_text", 0, view.load("panic_length"))),
+            use=Use(*map(view.load, Use._fields)) if view.load("memory_bytes") else None,
         )
 
     def report(self, index: int) -> Report | None:
@@ -287,6 +334,28 @@ class Region:
         if not mailbox.alive or half.load("lives") >> 48 != mailbox.incarnation & 0xFFFF:
             return "DOWN"
         return _named(self._link_states, half.load("state"))
+
+    def lives(self, from_: int, to: int) -> tuple[int, int]:
+        """The generation of this end, and that of the other end which it has adopted; 0 for none."""
+        lives = self.half(from_, to).load("lives")
+        return lives >> 32, lives & 0xFFFF_FFFF
+
+    def traffic(self, from_: int, to: int) -> Traffic:
+        """What `from_` has counted towards `to`, as it says."""
+        half = self.half(from_, to)
+        counted = Traffic(*self.words(*half.span("counters")))
+        channels = self.words(*half.span("channels"))
+        place, stride = self.layout.structs["ikc_channel"], self.layout.structs["ikc_channel"].size // 8
+
+        def of_channels(field: str) -> int:
+            return sum(channels[place.fields[field].offset // 8 :: stride])
+
+        return counted._replace(
+            sent=counted.sent + of_channels("sent"),
+            received=counted.received + of_channels("received"),
+            full=counted.full + of_channels("full"),
+            doorbells=counted.doorbells + of_channels("doorbells"),
+        )
 
 
 class LogReader:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 HEADERS = Path(__file__).parents[1] / "guest-kernels" / "ikc"
 ROOT_STRUCT = "ikc_layout_roots"
+_BYTES = {"u8": 1, "u16": 2, "u32": 4, "u64": 8}
 
 
 class Field(NamedTuple):
@@ -46,6 +47,16 @@ class Layout(NamedTuple):
 
     def constant(self, name: str) -> int:
         return self.enums["ikc_constant"][name]
+
+    def unpack(self, struct: str, data: bytes) -> dict[str, int]:
+        """The plain words of a struct that `data` begins with; none if that is too short for it."""
+        if len(data) < self.structs[struct].size:
+            return {}
+        return {
+            name: int.from_bytes(data[field.offset : field.offset + _BYTES[field.type]], "little")
+            for name, field in self.structs[struct].fields.items()
+            if field.type in _BYTES and not field.shape
+        }
 
     def names(self, enum: str, prefix: str) -> dict[int, str]:
         """Values of an enum to their names without the prefix that C gives them all."""
@@ -95,7 +106,10 @@ def compile_layout() -> Layout:
             [*command, HEADERS / "ikc_layout.c", "-o", built], capture_output=True, text=True, check=False
         )
         if result.returncode:
-            raise EnclaveError(f"the headers in {HEADERS} do not compile:\n{result.stderr.strip()}")
+            raise EnclaveError(
+                f"the headers in {HEADERS} do not compile:\n{result.stderr.strip()}",
+                "mend them, or `git checkout` them",
+            )
         return _read_dwarf(built)
 
 

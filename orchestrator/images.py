@@ -6,32 +6,39 @@ what `guest-kernels/linux` makes, and what a spec adds. Equal inputs give equal 
 (run_initramfs.py).
 """
 
-import fcntl
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from orchestrator import cpio, debian, host_kernel, host_programs, host_tree
+from orchestrator import cpio, debian, host_kernel, host_programs, host_tree, source_kernel
 from orchestrator.host_image import HostImage
+from orchestrator.kinds import KernelKind
+from orchestrator.one_at_a_time import one_at_a_time
 
 # Counted up when the code makes another image from the same inputs.
-_RECIPE = 5
+_RECIPE = 6
 _BASE_PACKAGES = ("busybox-static", "dropbear-bin")
 
 
 def ensure_host_image(
-    build: Path, packages: Sequence[str], files: Mapping[str, Path], progress: debian.Progress
+    build: Path,
+    kind: KernelKind,
+    packages: Sequence[str],
+    files: Mapping[str, Path],
+    progress: debian.Progress,
 ) -> HostImage:
-    """The image under `build`; made if its content has not been made before, else found in milliseconds.
+    """The image under `build` of a kind of Linux; made if its content has not been made before, else found in
+    milliseconds.
 
     `packages` are Debian packages to add with their dependencies (their maintainer scripts are not run),
     `files` maps absolute paths in the guest to files of this computer, which keep their modes.
     Raises UsageError for an unknown package or a file that cannot be added, EnvironmentFault if a download
     or a compiler is missing; nothing half-made is left.
     """
-    with _one_at_a_time(build, progress):
-        kernel = host_kernel.ensure_host_kernel(build, progress)
+    # That takes minutes, in which others may use what is there; it has a lock of its own.
+    source = source_kernel.ensure_source_kernel(build, progress) if kind is KernelKind.SOURCE else None
+    with one_at_a_time(build, progress):
+        kernel = source or host_kernel.ensure_host_kernel(build, progress)
         programs = host_programs.ensure_host_programs(build, kernel, progress)
         userland = _ensure_selection(build, packages, progress)
         added = host_tree.of_programs(programs) | host_tree.of_files(files)
@@ -44,19 +51,6 @@ def ensure_host_image(
             tree = host_tree.compose(kernel, unpacked, added)
             debian.write_atomically(initramfs, cpio.archive(tree))
         return HostImage(kernel.vmlinux, initramfs, kernel.release)
-
-
-@contextmanager
-def _one_at_a_time(build: Path, progress: debian.Progress) -> Iterator[None]:
-    """Only one process makes something in `build`; the kernel lets the next one in if this one dies."""
-    build.mkdir(parents=True, exist_ok=True)
-    with (build / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            progress(f"waiting for another build in {build}")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _ensure_selection(

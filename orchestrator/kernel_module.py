@@ -2,6 +2,7 @@
 """Linux kernel modules as files: what they need, for which kernel they are, and in what order they load."""
 
 import os
+import re
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -26,6 +27,16 @@ def dependencies(module: bytes) -> list[str]:
 def vermagic(module: bytes) -> str:
     """The kernel that a module was built for, in the words that the kernel compares with its own."""
     return _info(module, "vermagic")
+
+
+def vermagic_wanted(vmlinux: Path, release: str) -> str:
+    """The vermagic that a kernel insists on, as it stands in itself: release and words, each with a space."""
+    found = re.search(rb"%b (?:\w+ )+(?=\0)" % re.escape(release.encode()), vmlinux.read_bytes())
+    if not found:
+        raise EnvironmentFault(
+            f"{vmlinux} does not say for which modules it is", "it was built without CONFIG_MODULES"
+        )
+    return found[0].decode()
 
 
 def in_load_order(load: Callable[[str], bytes], wanted: Sequence[str]) -> dict[str, bytes]:
@@ -73,7 +84,9 @@ def without_ballast(file: Path) -> bytes:
                 "objcopy is not on this computer", "sudo apt-get install binutils"
             ) from None
         if done.returncode:
-            raise EnvironmentFault(f"objcopy cannot read {file}: {done.stderr.strip()}")
+            raise EnvironmentFault(
+                f"objcopy cannot read {file}: {done.stderr.strip()}", "is it a module, as `file` sees it?"
+            )
         return lean.read_bytes()
 
 

@@ -5,9 +5,14 @@ from enum import StrEnum
 
 
 class KernelKind(StrEnum):
-    LINUX = "linux"
+    LINUX = "linux"  # Debian's
+    SOURCE = "source"  # Linux too, configured and built here
     LWK = "lwk"
     CUSTOM = "custom"
+
+    @property
+    def runs_linux(self) -> bool:
+        return self in (KernelKind.LINUX, KernelKind.SOURCE)
 
 
 class MemoryKind(StrEnum):

@@ -20,20 +20,20 @@ OUTPUT_SHOWN = 20  # lines of a failed make
 
 def ensure_lwk(progress: Callable[[str], None]) -> None:
     """Makes LWK if need be. Raises EnclaveError if it does not build, EnvironmentFault without make."""
-    if _is_current():
+    if lwk_is_current():
         return
     LWK.parent.mkdir(parents=True, exist_ok=True)
     with (LWK.parent / ".lock").open("w") as lock:
         # Another process may be making it at this moment.
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not _is_current():
+        if not lwk_is_current():
             progress("building the LWK")
             sources = _fingerprint()
             _make()
             _stamp().write_text(sources)
 
 
-def _is_current() -> bool:
+def lwk_is_current() -> bool:
     try:
         return LWK.exists() and _stamp().read_text() == _fingerprint()
     except FileNotFoundError:

@@ -13,7 +13,7 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,9 +22,9 @@ from qemu.qmp import ConnectError, EventListener, QMPClient, QMPError, Runstate
 
 from orchestrator.errors import EnvironmentFault
 from orchestrator.ikc import printable
+from orchestrator.topology import Position
 
 STDERR_SHOWN = 1000  # bytes of QEMU's last words that an error repeats
-EVENTS = ("SHUTDOWN", "GUEST_PANICKED", "STOP", "RESUME")
 # setpriv(1) and not a preexec_fn: that needs fork instead of vfork, which costs ten times as much.
 DIE_WITH_PARENT = ("setpriv", "--pdeathsig", "KILL")
 _FORWARD = re.compile(r"TCP\[HOST_FORWARD\]\s+\d+\s+\S+\s+(\d+)\s+\S+\s+22\b")
@@ -52,7 +52,8 @@ class Machine:
         self._monitor = monitor
         self._stderr = stderr
         self._qmp = QMPClient(name)
-        self._events = EventListener(EVENTS)
+        self._events = EventListener()
+        self._threads: dict[Position, int] = {}
         self._qmp.register_listener(self._events)
 
     @property
@@ -123,6 +124,24 @@ class Machine:
         if found is None:
             raise MonitorLost(f"QEMU forwards no port to the guest's port 22: {text}")
         return int(found[1])
+
+    async def cpu_threads(self, deadline_s: float) -> Mapping[Position, int]:
+        """The thread of each CPU, which it keeps for as long as QEMU lives. Raises MonitorLost."""
+        if not self._threads:
+            found = await self.execute("query-cpus-fast", deadline_s)
+            self._threads = {position_of(cpu["props"]): cpu["thread-id"] for cpu in found}
+        return self._threads
+
+    async def pin(self, processors: Mapping[Position, int], deadline_s: float) -> None:
+        """Has the thread of each CPU run on its processor alone. Raises MonitorLost."""
+        for cpu in await self.execute("query-cpus-fast", deadline_s) if processors else ():
+            processor = processors[position_of(cpu["props"])]
+            try:
+                os.sched_setaffinity(cpu["thread-id"], {processor})
+            except OSError as error:
+                raise MonitorLost(
+                    f"CPU {cpu['cpu-index']} cannot be pinned to processor {processor}: {error.strerror}"
+                ) from error
 
     async def reset(self, deadline_s: float) -> None:
         """Starts the paused guest afresh, as the reset button does."""
@@ -195,7 +214,10 @@ class Process:
                     pass_fds=tuple(launch.descriptors),
                 )
             except OSError as error:
-                raise EnvironmentFault(f"cannot start {launch.command[0]}: {error.strerror}") from error
+                raise EnvironmentFault(
+                    f"cannot start {launch.command[0]}: {error.strerror}",
+                    "`enclave doctor` tells what is missing",
+                ) from error
         self.pid = self._child.pid
         self._pidfd = os.pidfd_open(self.pid)
         self._loop.add_reader(self._pidfd, self._reap)
@@ -210,6 +232,11 @@ class Process:
 
     def close(self) -> None:
         os.close(self._pidfd)
+
+
+def position_of(props: Mapping[str, int]) -> Position:
+    """Of a CPU, from what QMP says of it; QEMU leaves out levels that there is one of."""
+    return Position(*(props.get(f"{level}-id", 0) for level in ("socket", "die", "core", "thread")))
 
 
 def _signal_name(number: int) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from orchestrator.kinds import KernelKind, MemoryKind
-from orchestrator.topology import Position, Shape
+from orchestrator.topology import XAPIC_ID_MAX, Position, Shape
 
 
 class NodeNuma(NamedTuple):
@@ -106,6 +106,22 @@ class GuestFile(NamedTuple):
     local_path: Path
 
 
+class PlaceWish(NamedTuple):
+    """Where on this computer a partition is to be (placement.py). `pinned` CPUs have a processor each, those
+    of `processors` or any; `bound` memory lies in one of this computer's NUMA nodes, which `nodes` says for
+    NUMA nodes of the plan, or in any."""
+
+    pinned: bool = False
+    processors: tuple[int, ...] = ()
+    bound: bool = False
+    nodes: tuple[tuple[int, int], ...] = ()
+    hugepage_bytes: int = 0
+
+    @property
+    def said(self) -> bool:
+        return self.pinned or self.bound or self.hugepage_bytes > 0
+
+
 @dataclass(frozen=True, slots=True)
 class PartitionPlan:
     """`index` is also the ivshmem peer id. `kernel_path` is a custom kernel's, "" for the built-in ones."""
@@ -126,10 +142,16 @@ class PartitionPlan:
     windows: tuple[WindowPlan, ...]
     packages: tuple[str, ...]
     files: tuple[GuestFile, ...]
+    place: PlaceWish
 
     @property
     def memory_bytes(self) -> int:
         return sum(chunk.size_bytes for chunk in self.memory)
+
+    @property
+    def needs_x2apic(self) -> bool:
+        """Whether a place has an APIC id of more than 8 bits."""
+        return self.smp.shape.apic_id_max > XAPIC_ID_MAX
 
 
 class Plan(NamedTuple):

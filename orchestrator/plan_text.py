@@ -6,20 +6,26 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from orchestrator import records
+from orchestrator.placement import Placement
+from orchestrator.placement import as_json as placed_as_json
 from orchestrator.plan import PartitionPlan, Plan
 from orchestrator.quantities import format_cpu_list, format_size
-from orchestrator.table import columns
+from orchestrator.table import columns, placements
+
+Commands = Mapping[str, Sequence[str]]
 
 
-def as_json(plan: Plan, commands: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """The whole plan, with `command` added to each partition."""
+def as_json(plan: Plan, commands: Commands, placement: Placement | None = None) -> dict[str, Any]:
+    """The whole plan, with `command` and `placement` added to each partition."""
     whole: dict[str, Any] = records.as_json(plan)
-    for partition in whole["partitions"]:
-        partition["command"] = list(commands[partition["name"]])
+    whole["other_processors"] = list(placement.others) if placement else []
+    for each, partition in zip(plan.partitions, whole["partitions"], strict=True):
+        partition["command"] = list(commands[each.name])
+        partition["placement"] = placed_as_json(each, placement)
     return whole
 
 
-def as_text(plan: Plan, commands: Mapping[str, Sequence[str]]) -> str:
+def as_text(plan: Plan, commands: Commands, placement: Placement | None = None) -> str:
     return "\n\n".join(
         [
             _title(plan),
@@ -27,6 +33,7 @@ def as_text(plan: Plan, commands: Mapping[str, Sequence[str]]) -> str:
             _numa(plan),
             _distances(plan),
             _memory(plan),
+            *([_placements(plan, placement)] if placement else []),
             *(f"{name}:\n{command_lines(command)}" for name, command in commands.items()),
         ]
     )
@@ -112,6 +119,11 @@ def _distances(plan: Plan) -> str:
     nodes = [str(numa.node_id) for numa in plan.node.numa]
     rows = [(node, *map(str, row)) for node, row in zip(nodes, plan.node.distances, strict=True)]
     return columns(("DISTANCE", *nodes), rows)
+
+
+def _placements(plan: Plan, placement: Placement) -> str:
+    rows = [{"name": each.name, "placement": placed_as_json(each, placement)} for each in plan.partitions]
+    return placements(rows, placement.others)
 
 
 def _memory(plan: Plan) -> str:

@@ -1,15 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a spec file to its plan and QEMU's command lines, for whoever wants to look and start nothing."""
 
-from collections.abc import Iterable
+import os
+from collections.abc import Collection, Iterable
+from contextlib import suppress
 from pathlib import Path
 
+from orchestrator.accelerator import accelerator_of
+from orchestrator.computer import read_computer
+from orchestrator.errors import EnclaveError, UsageError
 from orchestrator.kinds import KernelKind
 from orchestrator.lwk import BUILD, LWK
+from orchestrator.placement import Placement, place, wants_placement, wish_auto, wish_nothing
 from orchestrator.plan import PartitionPlan, Plan
 from orchestrator.plan_cache import PlanCache
 from orchestrator.qemu_command import Wiring, qemu_command
-from orchestrator.run import RunFolder
+from orchestrator.run import RunFolder, list_runs
 
 PLANS = BUILD / "plans"
 
@@ -42,18 +48,65 @@ def current_plan(path: Path, defines: Iterable[str] = (), name: str | None = Non
     return _renamed(plan, name)
 
 
+def with_places(plan: Plan, asked: str | None) -> Plan:
+    """`asked` is "auto": every partition is placed that does not say itself how; "none": none is; or None."""
+    if asked is None:
+        return plan
+    return wish_auto(plan) if asked == "auto" else wish_nothing(plan)
+
+
 def _renamed(plan: Plan, name: str | None) -> Plan:
     return plan._replace(name=RunFolder(name).name) if name else plan
 
 
-def commands_by_hand(plan: Plan, accelerator: str) -> dict[str, list[str]]:
-    """QEMU's command line for each partition, with files and sockets for a person who starts it."""
+def find_placement(plan: Plan) -> Placement | None:
+    """Where this computer is to run it; None if nobody asks for that. Raises PlacementError."""
+    if not wants_placement(plan):
+        return None
+    return place(plan, read_computer(os.sched_getaffinity(0), _pinned_by_others(plan.name)))
+
+
+def _pinned_by_others(name: str) -> set[int]:
+    """The processors that CPUs of our other enclaves have for themselves, as of now."""
+    from orchestrator.client import Client
+
+    pinned: set[int] = set()
+    for run in list_runs():
+        if run.name != name and run.is_running():
+            with suppress(EnclaveError):  # it ends, or only begins
+                partitions = Client(run).status()["partitions"]
+                placements = [partition.get("placement") for partition in partitions]
+                pinned.update(*(each["processors"].values() for each in placements if each))
+    return pinned
+
+
+def require_partitions(plan: Plan, names: Collection[str]) -> None:
+    """Raises UsageError with the names that there are."""
+    have = [partition.name for partition in plan.partitions]
+    for name in names:
+        if name not in have:
+            raise UsageError(f"enclave {plan.name} has no partition {name!r}", f"it has: {', '.join(have)}")
+
+
+def commands_by_hand(
+    plan: Plan, accelerator: str, placement: Placement | None = None, wait_gdb: Collection[str] = ()
+) -> dict[str, list[str]]:
+    """QEMU's command line for each partition, with files and sockets for a person who starts it.
+
+    Those in `wait_gdb` stop before their first instruction.
+    """
+    accelerator = accelerator_of(plan, accelerator)
     folder = RunFolder(plan.name).path
 
     def wiring(partition: PartitionPlan) -> Wiring:
-        if partition.kind is KernelKind.LINUX:
+        if partition.kind.runs_linux:
             return Wiring.by_hand(plan, partition, folder, Path("VMLINUX"), "INITRAMFS")
         kernel = LWK if partition.kind is KernelKind.LWK else Path(partition.kernel_path)
         return Wiring.by_hand(plan, partition, folder, kernel, "")
 
-    return {each.name: qemu_command(plan, each, wiring(each), accelerator) for each in plan.partitions}
+    return {
+        each.name: qemu_command(
+            plan, each, wiring(each), accelerator, placement=placement, wait_gdb=each.name in wait_gdb
+        )
+        for each in plan.partitions
+    }

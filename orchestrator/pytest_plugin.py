@@ -10,114 +10,37 @@
         with enclave_factory("specs/duo.yaml") as enclave:
             yield enclave
 
-When a test fails, the run folders of the enclaves that were up stay, and the report names them.
+When a test fails, the run folders of the enclaves that were up stay, and the report names them, and tells
+what crashed in them.
 """
 
 import shutil
+import signal
 import tempfile
-import time
-from collections.abc import Callable, Generator, Iterator
+import threading
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from orchestrator import handles
+from orchestrator.handles import Linux
+
 if TYPE_CHECKING:
     from orchestrator.plan import Plan
     from orchestrator.run import RunFolder
-    from orchestrator.ssh import Completed, Session
 
-Status = dict[str, Any]
-POLL_S = 0.02
+__all__ = ["Enclave", "EnclaveFactory", "Linux"]
 
 
-class Host:
-    """The Linux host: commands over one SSH connection, made when it is first needed."""
-
-    def __init__(self, status: Callable[[], Status]) -> None:
-        self._status = status
-        self._session: Session | None = None
-
-    def run(self, *argv: str, input: bytes = b"", deadline_s: float = 60.0) -> "Completed":
-        """Runs a command with exactly these arguments and returns what it left."""
-        return self.session().run(*argv, input=input, deadline_s=deadline_s)
-
-    def succeed(self, *argv: str, input: bytes = b"", deadline_s: float = 60.0) -> str:
-        """What the command prints; an AssertionError with its complaint if it does not end with 0."""
-        done = self.run(*argv, input=input, deadline_s=deadline_s)
-        assert done.status == 0, f"{argv} ended with {done.status}: {done.complaint or done.text}"
-        return done.text
-
-    def session(self) -> "Session":
-        from orchestrator.ssh import Endpoint, connect
-
-        if self._session is None or not self._session.alive:
-            self._session = connect(Endpoint.of_status(self._status()))
-        return self._session
-
-    def close(self) -> None:
-        if self._session is not None:
-            self._session.close()
-
-
-class Enclave:
-    """A running enclave."""
+class Enclave(handles.Enclave):
+    """A running enclave (handles.py), and the plan that it was booted from."""
 
     def __init__(self, plan: "Plan", run: "RunFolder") -> None:
-        from orchestrator.client import Client
-
+        super().__init__(run)
         self.plan = plan
-        self.run = run
-        self.client = Client(run)
-        self.host = Host(self.status)
-
-    @property
-    def name(self) -> str:
-        return self.run.name
-
-    def status(self) -> Status:
-        """As `enclave status --json` shows it."""
-        return self.client.status()
-
-    def partition(self, name: str) -> Status:
-        """One partition's part of the status."""
-        return next(dict(each) for each in self.status()["partitions"] if each["name"] == name)
-
-    def log(self, partition: str) -> str:
-        """The kernel log in shared memory."""
-        return b"".join(self.client.log(partition)).decode(errors="replace")
-
-    def restart(self, partition: str) -> Status:
-        """Boots a partition again; returns when it is READY."""
-        return self.client.restart(partition)
-
-    def fault(self, partition: str, fault: str) -> None:
-        """Makes a partition fail: panic, hang or kill."""
-        if fault == "kill":
-            self.client.kill(partition)
-        else:
-            self.client.command(partition, fault)
-
-    def wait_for(self, predicate: Callable[[Status], bool], what: str, deadline_s: float = 10.0) -> Status:
-        """The first status for which `predicate` is true; an AssertionError that says `what` did not come."""
-        deadline = time.monotonic() + deadline_s
-        while not predicate(status := self.status()):
-            if time.monotonic() > deadline:
-                from orchestrator import table
-
-                raise AssertionError(f"{what}: not within {deadline_s:g} s\n{table.partitions(status)}")
-            time.sleep(POLL_S)
-        return status
-
-    def wait_for_state(self, partition: str, state: str, deadline_s: float = 10.0) -> Status:
-        """Waits until a partition is in a state; returns its part of the status."""
-
-        def find(status: Status) -> Status:
-            return next(dict(each) for each in status["partitions"] if each["name"] == partition)
-
-        what = f"{partition} {state}"
-        return find(self.wait_for(lambda status: find(status)["state"] == state, what, deadline_s))
 
 
 class EnclaveFactory:
@@ -132,15 +55,21 @@ class EnclaveFactory:
 
     @contextmanager
     def __call__(
-        self, spec: str | Path, *, accelerator: str = "auto", **defines: object
+        self, spec: str | Path, *, accelerator: str = "auto", interpose: bool = False, **defines: object
     ) -> Iterator[Enclave]:
-        """Boots the enclave of a spec; `defines` are the variables of its template."""
+        """Boots the enclave of a spec; `defines` are the variables of its template, and with `interpose`
+        its doorbells can be disturbed."""
         from orchestrator.planning import load_plan
 
-        self._count += 1
         words = [f"{key}={value}" for key, value in defines.items()]
-        plan = load_plan(Path(spec), words)
-        enclave = self._boot(plan, accelerator)
+        with self.of_plan(load_plan(Path(spec), words), accelerator, interpose) as enclave:
+            yield enclave
+
+    @contextmanager
+    def of_plan(self, plan: "Plan", accelerator: str = "auto", interpose: bool = False) -> Iterator[Enclave]:
+        """Boots a plan that was made or changed elsewhere."""
+        self._count += 1
+        enclave = self._boot(plan, accelerator, interpose)
         self.up.append(enclave)
         try:
             yield enclave
@@ -148,7 +77,7 @@ class EnclaveFactory:
             self.up.remove(enclave)
             self._end(enclave)
 
-    def _boot(self, plan: "Plan", accelerator: str) -> Enclave:
+    def _boot(self, plan: "Plan", accelerator: str, interpose: bool) -> Enclave:
         from orchestrator.launch import launch
         from orchestrator.run import RunFolder
         from orchestrator.standby import standby
@@ -157,7 +86,7 @@ class EnclaveFactory:
         run = RunFolder(plan.name, self.runtime)
         try:
             with standby() as waiting:
-                launch(waiting, plan, run, accelerator, _Silence())
+                launch(waiting, plan, run, accelerator, _Silence(), interpose)
         except Exception:
             if run.path.exists():
                 self.kept.add(run.path)
@@ -167,7 +96,7 @@ class EnclaveFactory:
     def _end(self, enclave: Enclave) -> None:
         from orchestrator.run import NotRunning
 
-        enclave.host.close()
+        enclave.close()
         with suppress(NotRunning):
             enclave.client.down()
         if enclave.run.path not in self.kept:
@@ -176,6 +105,16 @@ class EnclaveFactory:
     def close(self) -> None:
         if not self.kept:
             shutil.rmtree(self.runtime)
+
+
+def _crashes(enclave: Enclave) -> str:
+    """Its last crash, and where the others are."""
+    import click
+
+    from orchestrator.crash_story import screen
+
+    *others, last = enclave.crashes()
+    return "\n".join([click.unstyle(screen(last)), *(story["bundle"] for story in reversed(others))])
 
 
 class _Silence:
@@ -200,8 +139,33 @@ def enclave_factory(pytestconfig: pytest.Config) -> Iterator[EnclaveFactory]:
     """`with enclave_factory(spec, **defines) as enclave` boots an enclave and ends it."""
     factory = EnclaveFactory()
     pytestconfig.stash[_factory] = factory
-    yield factory
-    factory.close()
+    with _ended_in_order():
+        yield factory
+        factory.close()
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """SIGTERM, which CI systems and timeout(1) send, ends the tests as Ctrl-C does: fixtures let go first.
+
+    Not if somebody else takes care of SIGTERM, or if this is no thread that may.
+    """
+
+    def end(number: int, frame: object) -> None:
+        signal.signal(number, signal.SIG_IGN)  # they let go already; SIGKILL is harder
+        pytest.exit("ended by SIGTERM", returncode=128 + number)
+
+    ours = (
+        threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    )
+    if ours:
+        signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        if ours:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 @pytest.fixture
@@ -225,4 +189,7 @@ def pytest_runtest_makereport(
         if factory.kept:
             folders = "\n".join(str(path) for path in sorted(factory.kept))
             report.sections.append(("run folders with the logs of enclaves", folders))
+        report.sections += [
+            ("enclave crash", _crashes(enclave)) for enclave in factory.up if enclave.crashes()
+        ]
     return report

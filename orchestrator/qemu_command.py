@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from orchestrator import pci_slots
 from orchestrator.kinds import KernelKind
+from orchestrator.placement import MemoryPlace, Placement
 from orchestrator.plan import CpuPlan, PartitionPlan, Plan
 from orchestrator.quantities import format_size
 from orchestrator.topology import Position
@@ -21,6 +22,9 @@ VECTORS = 6  # doorbells of each peer: enum ikc_vector
 
 # More than the 1 GiB that q35 has for BARs below 4 GiB.
 HIGH_BARS_RESERVE = "2G"
+
+# Ticks per second (CONFIG_HZ).
+LINUX_HZ = {KernelKind.LINUX: 250, KernelKind.SOURCE: 100}
 
 
 class Acceleration(NamedTuple):
@@ -47,9 +51,6 @@ ACCELERATIONS: Mapping[str, Acceleration] = {
             "rcupdate.rcu_expedited=1",
             # The root port has no device, hotplug or error reports to serve.
             "pcie_ports=compat",
-            # Calibration takes a second per CPU. This is right for a TSC of 2.5 GHz and a tick of 250 Hz; it
-            # only scales short delays, so half or twice that does no harm.
-            "lpj=10000000",
             # Linux waits 10 ms before it starts each CPU of a family as old as the one it sees here.
             "cpu_init_udelay=0",
             # All CPUs read the computer's one TSC. To check that, two spin at once: slow on few cores.
@@ -136,19 +137,26 @@ class Wiring(NamedTuple):
 
 def shares_memory(partition: PartitionPlan) -> bool:
     """Whether the host has windows onto this partition, so that its memory must be files."""
-    return partition.kind is not KernelKind.LINUX
+    return not partition.kind.runs_linux
 
 
 def qemu_command(
-    plan: Plan, partition: PartitionPlan, wiring: Wiring, accelerator: str, tsc_khz: int = 0
+    plan: Plan,
+    partition: PartitionPlan,
+    wiring: Wiring,
+    accelerator: str,
+    tsc_khz: int = 0,
+    placement: Placement | None = None,
+    wait_gdb: bool = False,
 ) -> list[str]:
-    """The argv of one partition's QEMU; `accelerator` is "kvm" or "tcg", `tsc_khz` is 0 if not known."""
+    """The argv of one partition's QEMU; `accelerator` is "kvm" or "tcg", `tsc_khz` is 0 if not known; with
+    `wait_gdb` it stops before the first instruction."""
     return [
         QEMU,
         *base_args(plan, partition),
         *accelerator_args(accelerator),
         *smp_args(partition),
-        *memory_args(partition, wiring),
+        *memory_args(partition, wiring, placement),
         *numa_args(partition),
         *hmat_args(partition),
         *kernel_args(partition, wiring, accelerator, tsc_khz),
@@ -157,18 +165,24 @@ def qemu_command(
         *panic_args(partition),
         *verdict_args(partition),
         *fabric_args(wiring),
-        *window_args(partition, wiring),
+        *window_args(partition, wiring, placement),
         *network_args(partition),
+        *(("-S",) if wait_gdb else ()),
     ]
 
 
 def base_args(plan: Plan, partition: PartitionPlan) -> list[str]:
-    """A bare machine that stops, and does not end, when its kernel powers off, resets or panics."""
+    """A bare machine that stops, and does not end, when its kernel powers off, resets or panics.
+
+    With the IOAPIC in QEMU interrupt messages have 15 bits for an APIC id, as KVM tells its guests, and no
+    IOMMU has to remap them (`KVM_FEATURE_MSI_EXT_DEST_ID`).
+    """
+    irqchip = ",kernel-irqchip=split" if partition.needs_x2apic else ""
     return [
         *("-name", f"{plan.name}-{partition.name},debug-threads=on"),
         *("-nodefaults", "-no-user-config"),
         *("-display", "none"),
-        *("-machine", "q35,hmat=on,smm=off,sata=off,smbus=off"),
+        *("-machine", f"q35,hmat=on,smm=off,sata=off,smbus=off{irqchip}"),
         *("-action", "reboot=shutdown,shutdown=pause,panic=pause"),
     ]
 
@@ -200,20 +214,38 @@ def _place(at: Position, with_die: bool) -> str:
     return f"socket-id={at.socket},{die}core-id={at.core},thread-id={at.thread}"
 
 
-def memory_args(partition: PartitionPlan, wiring: Wiring) -> list[str]:
+def memory_args(partition: PartitionPlan, wiring: Wiring, placement: Placement | None) -> list[str]:
     """One backend per chunk: a shared file if the host has a window onto it."""
     args = ["-m", f"size={format_size(partition.memory_bytes)}"]
     for index, chunk in enumerate(partition.memory):
         size = format_size(chunk.size_bytes)
+        at = _memory_place(placement, partition.index, index)
         if shares_memory(partition):
-            args += _shared_file(f"ram{index}", size, wiring.memory[index])
+            args += _shared_file(f"ram{index}", size, wiring.memory[index], at)
         else:
-            args += ["-object", f"memory-backend-ram,id=ram{index},size={size}"]
+            args += ["-object", f"{_private_memory(at)},id=ram{index},size={size}{_binding(at)}"]
     return args
 
 
-def _shared_file(name: str, size: str, path: str) -> list[str]:
-    return ["-object", f"memory-backend-file,id={name},size={size},share=on,mem-path={_quoted(path)}"]
+def _memory_place(placement: Placement | None, partition: int, chunk: int) -> MemoryPlace:
+    return placement.partitions[partition].memory[chunk] if placement else MemoryPlace()
+
+
+def _private_memory(at: MemoryPlace) -> str:
+    if not at.hugepage_bytes:
+        return "memory-backend-ram"
+    return f"memory-backend-memfd,share=off,hugetlb=on,hugetlbsize={format_size(at.hugepage_bytes)}"
+
+
+def _shared_file(name: str, size: str, path: str, at: MemoryPlace) -> list[str]:
+    """If it is of hugepages, the file is: nothing need be said of that here."""
+    file = f"memory-backend-file,id={name},size={size},share=on,mem-path={_quoted(path)}"
+    return ["-object", file + _binding(at)]
+
+
+def _binding(at: MemoryPlace) -> str:
+    nodes = "".join(f",host-nodes={node}" for node in at.nodes)
+    return f"{nodes},policy=bind" if nodes else ""
 
 
 def numa_args(partition: PartitionPlan) -> list[str]:
@@ -262,7 +294,7 @@ def kernel_args(partition: PartitionPlan, wiring: Wiring, accelerator: str, tsc_
     if wiring.initrd:
         args += ["-initrd", wiring.initrd]
     cmdline = partition.cmdline
-    if partition.kind is KernelKind.LINUX:
+    if partition.kind.runs_linux:
         cmdline = linux_cmdline(partition, accelerator, tsc_khz)
     if cmdline:
         args += ["-append", cmdline]
@@ -281,6 +313,9 @@ def linux_cmdline(partition: PartitionPlan, accelerator: str, tsc_khz: int) -> s
         "noreplace-smp",
         f"enclave.partition={partition.name}",
         *ACCELERATIONS[accelerator].linux_words,
+        # Under TCG calibration takes a second per CPU. This is right for a TSC of 2.5 GHz; it only scales
+        # short delays, so half or twice that does no harm.
+        f"lpj={2_500_000_000 // LINUX_HZ[partition.kind]}" if accelerator == "tcg" else "",
         # By the emulated PIT it often fails on a busy computer, and then takes half a second.
         f"tsc_early_khz={tsc_khz}" if tsc_khz else "",
         partition.cmdline,
@@ -305,7 +340,7 @@ def serial_args(wiring: Wiring) -> list[str]:
 
 def panic_args(partition: PartitionPlan) -> list[str]:
     """pvpanic: on PCI for Linux, whose driver of that name needs no ACPI; else on its ISA port."""
-    if partition.kind is KernelKind.LINUX:
+    if partition.kind.runs_linux:
         return ["-device", f"pvpanic-pci,bus=pcie.0,addr={pci_slots.PANIC:#x}"]
     return ["-device", "pvpanic"]
 
@@ -322,7 +357,7 @@ def fabric_args(wiring: Wiring) -> list[str]:
     return ["-chardev", _with_id(wiring.fabric, "fabric"), "-device", device]
 
 
-def window_args(partition: PartitionPlan, wiring: Wiring) -> list[str]:
+def window_args(partition: PartitionPlan, wiring: Wiring, placement: Placement | None) -> list[str]:
     """The host's windows, and what gets them above 4 GiB, where MTRRs let Linux map them write-back.
 
     SeaBIOS moves 64-bit BARs up only when they do not all fit below, so a root port without a device asks for
@@ -333,7 +368,9 @@ def window_args(partition: PartitionPlan, wiring: Wiring) -> list[str]:
     port = f"pcie-root-port,id=high-bars,chassis=1,slot=1,pref64-reserve={HIGH_BARS_RESERVE}"
     args = ["-device", f"{port},bus=pcie.0,addr={pci_slots.HIGH_BARS:#x}"]
     for index, window in enumerate(partition.windows):
-        args += _shared_file(f"window{index}", format_size(window.size_bytes), wiring.windows[index])
+        # Bound as its owner binds it: whoever touches a page first places it.
+        bound = _memory_place(placement, window.partition, window.chunk)
+        args += _shared_file(f"window{index}", format_size(window.size_bytes), wiring.windows[index], bound)
         at = f"bus=pcie.0,addr={window.slot:#x}.{window.function},multifunction=on"
         args += ["-device", f"ivshmem-plain,memdev=window{index},{at}"]
     return args
@@ -341,7 +378,7 @@ def window_args(partition: PartitionPlan, wiring: Wiring) -> list[str]:
 
 def network_args(partition: PartitionPlan) -> list[str]:
     """Linux can be reached by SSH on a port of this computer that QEMU picks, and reaches nothing itself."""
-    if partition.kind is not KernelKind.LINUX:
+    if not partition.kind.runs_linux:
         return []
     return [
         *("-netdev", "user,id=network,restrict=on,hostfwd=tcp:127.0.0.1:0-:22"),

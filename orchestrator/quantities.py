@@ -18,6 +18,14 @@ class QuantityError(ValueError):
         self.hint = hint
 
 
+def as_written(value: object) -> str:
+    """A value in the words of YAML, cut to what fits in a message."""
+    if value is None:
+        return "an empty value"
+    text = str(value).lower() if isinstance(value, bool) else repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
 def parse_size(value: object) -> int:
     """Bytes of a size such as "512M": a whole number and a unit, K, M, G or T, powers of 1024.
 
@@ -26,10 +34,14 @@ def parse_size(value: object) -> int:
     if isinstance(value, int | float) and not isinstance(value, bool):
         raise QuantityError(f"{value} has no unit", f"write {value}M for mebibytes, {value}G for gibibytes")
     if not isinstance(value, str):
-        raise QuantityError(f"{value!r} is no size", "write a number and a unit, for example 512M or 2G")
+        raise QuantityError(
+            f"{as_written(value)} is no size", "write a number and a unit, for example 512M or 2G"
+        )
     match = re.fullmatch(r"\s*([0-9]+)(?:\.([0-9]+))?\s*([A-Za-z]*)\s*", value)
     if not match:
-        raise QuantityError(f"{value!r} is no size", "write a number and a unit, for example 512M or 2G")
+        raise QuantityError(
+            f"{as_written(value)} is no size", "write a number and a unit, for example 512M or 2G"
+        )
     whole, fraction, unit = match.groups()
     if unit not in UNITS:
         raise QuantityError(
@@ -81,7 +93,7 @@ def parse_cpu_list(value: object) -> tuple[int, ...]:
 def _parse_cpu_part(part: object) -> Iterable[int]:
     hint = 'write for example 0-3, "0-3,8" or [0, 4]'
     if isinstance(part, bool) or not isinstance(part, int | str):
-        raise QuantityError(f"{part!r} is no CPU list", hint)
+        raise QuantityError(f"{as_written(part)} is no CPU list", hint)
     for item in str(part).split(","):
         match = re.fullmatch(r"\s*([0-9]{1,9})\s*(?:-\s*([0-9]{1,9})\s*)?", item)
         if not match:

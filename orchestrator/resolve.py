@@ -12,15 +12,17 @@ from orchestrator.plan import (
     GuestFile,
     HmatRow,
     MemoryChunk,
+    NodeNuma,
     NodePlan,
     NumaPlan,
     PartitionPlan,
+    PlaceWish,
     Plan,
     Segment,
     SmpPlan,
     WindowPlan,
 )
-from orchestrator.spec import CustomKernel, Partition, Spec, host_name
+from orchestrator.spec import CustomKernel, Partition, Place, Spec, host_name
 from orchestrator.spec_rules import node_shape
 from orchestrator.topology import Position, compress, enclosing_shape
 
@@ -61,6 +63,20 @@ def _partition(spec: Spec, node: NodePlan, index: int, name: str, folder: Path) 
         windows=_windows(spec, node) if is_host else (),
         packages=written.packages,
         files=tuple(GuestFile(guest, (folder / local).absolute()) for guest, local in written.files.items()),
+        place=_wish(written),
+    )
+
+
+def _wish(written: Partition) -> PlaceWish:
+    place = Place(cpus="auto", memory="auto", hugepages=None) if written.place == "auto" else written.place
+    if place is None:
+        return PlaceWish()
+    return PlaceWish(
+        pinned=place.cpus is not None,
+        processors=place.cpus if isinstance(place.cpus, tuple) else (),
+        bound=place.memory is not None,
+        nodes=tuple(place.memory.items()) if isinstance(place.memory, dict) else (),
+        hugepage_bytes=place.hugepages or 0,
     )
 
 
@@ -87,8 +103,17 @@ def _cpus(node: NodePlan, written: Partition, local_of: dict[int, int]) -> tuple
 
 
 def _numa(node: NodePlan, written: Partition) -> tuple[NumaPlan, ...]:
+    """In the order in which Linux numbers them whatever their ids: it reads the SRAT's CPUs first
+    (`acpi_numa_init`), so they come in the order of their first CPUs, and those without CPUs behind them."""
     local_cpu = {cpu: local for local, cpu in enumerate(written.cpus)}
+
+    def order(of: NodeNuma) -> tuple[int, int]:
+        return min(
+            (local_cpu[cpu] for cpu in of.cpus if cpu in local_cpu), default=len(local_cpu)
+        ), of.node_id
+
     owned = [of for of in node.numa if of.node_id in written.memory or local_cpu.keys() & set(of.cpus)]
+    owned.sort(key=order)
     cpus_of = [tuple(local_cpu[cpu] for cpu in of.cpus if cpu in local_cpu) for of in owned]
     initiators = [local for local, cpus in enumerate(cpus_of) if cpus]
 
@@ -151,7 +176,7 @@ def _windows(spec: Spec, node: NodePlan) -> tuple[WindowPlan, ...]:
     chunks = [
         (partition, chunk_index, chunk)
         for partition, written in enumerate(spec.partitions.values())
-        if written.kernel != "linux"
+        if not written.runs_linux
         for chunk_index, chunk in enumerate(_chunks(_numa(node, written)))
     ]
     return tuple(

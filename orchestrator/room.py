@@ -21,8 +21,10 @@ FILES_BESIDE = 64
 
 def require_room(plan: Plan, layout: Layout) -> None:
     """Raises EnvironmentFault if this computer has not got the memory or the descriptors for an enclave."""
-    shared = sum(partition.memory_bytes for partition in plan.partitions if shares_memory(partition))
-    private = sum(partition.memory_bytes for partition in plan.partitions if not shares_memory(partition))
+    # Hugepages are taken out of MemAvailable when they are made; placement.py counts those.
+    small = [partition for partition in plan.partitions if not partition.place.hugepage_bytes]
+    shared = sum(partition.memory_bytes for partition in small if shares_memory(partition))
+    private = sum(partition.memory_bytes for partition in small if not shares_memory(partition))
     count = len(plan.partitions)
     require_memory(shared + region_size(layout, count), private, count)
     require_files(count, (count + 1) * VECTORS)

@@ -5,16 +5,21 @@
         lock                     held while the enclave runs; the kernel lets go of it when the holders die
         plan.json                the resolved plan
         command-<partition>.txt  QEMU's command line as it was started, with the descriptors that it inherited
+        repro.sh, repro.json     starts the same QEMUs by hand (repro_script.py)
         console-<partition>.log  serial console, every line stamped with seconds since `up`
         kernel-<partition>.log   kernel log out of shared memory, saved when the enclave ended
         qemu-<partition>.stderr  what QEMU itself complained of
+        profile.json             where the time of the boot went, if `up` was asked for that
+        crash/                   a folder for each partition that panicked, hung or died: crash_folder.py
         events.log               one JSON object a line: what happened, with seconds since `up`
         supervisor.log           the supervisor's own log
         status-final.json        how the run ended; absent while it lasts
-        initramfs.cpio           the host's, with the keys of this run
+        initramfs-<kernel>.cpio  that of each kind of Linux, with the keys of this run
         id_ed25519, known_hosts  to reach the host by SSH
         control.sock             the supervisor's, for `enclave` and the pytest plugin
         qmp-<partition>.sock     QEMU's monitor, for people
+        gdb-<partition>.sock     for gdb: `target remote` of this path stops the partition
+        lwk-<partition>.elf      the LWK that it has booted, with its symbols
 
 The folder stays after `down`, without its sockets; the next `up` of that name empties it first.
 """
@@ -114,8 +119,24 @@ class RunFolder:
         return self.path / "plan.json"
 
     @property
+    def repro(self) -> Path:
+        return self.path / "repro.sh"
+
+    @property
+    def repro_shared(self) -> Path:
+        return self.path / "repro.json"
+
+    @property
+    def profile(self) -> Path:
+        return self.path / "profile.json"
+
+    @property
     def events(self) -> Path:
         return self.path / "events.log"
+
+    @property
+    def crashes(self) -> Path:
+        return self.path / "crash"
 
     @property
     def supervisor_log(self) -> Path:
@@ -124,10 +145,6 @@ class RunFolder:
     @property
     def status_final(self) -> Path:
         return self.path / "status-final.json"
-
-    @property
-    def initramfs(self) -> Path:
-        return self.path / "initramfs.cpio"
 
     @property
     def key(self) -> Path:
@@ -144,11 +161,29 @@ class RunFolder:
     def qmp_socket(self, partition: str) -> Path:
         return self.path / f"qmp-{partition}.sock"
 
+    def gdb_socket(self, partition: str) -> Path:
+        return self.path / f"gdb-{partition}.sock"
+
+    def gdb_stub_socket(self, partition: str) -> Path:
+        """QEMU's own end of gdb's connection; there for a moment only. No longer than the others."""
+        return self.path / f"dbg-{partition}.sock"
+
+    def lwk(self, partition: str) -> Path:
+        return self.path / f"lwk-{partition}.elf"
+
+    def initramfs(self, kernel: str) -> Path:
+        return self.path / f"initramfs-{kernel}.cpio"
+
     def command(self, partition: str) -> Path:
         return self.path / f"command-{partition}.txt"
 
     def console_log(self, partition: str) -> Path:
         return self.path / f"console-{partition}.log"
+
+    def console_logs(self) -> dict[str, Path]:
+        """Those that there are, by the names of their partitions."""
+        found = {path.name[len("console-") : -len(".log")]: path for path in self.path.glob("console-*.log")}
+        return dict(sorted(found.items()))
 
     def kernel_log(self, partition: str) -> Path:
         return self.path / f"kernel-{partition}.log"

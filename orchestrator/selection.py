@@ -30,19 +30,22 @@ def connect(name: str | None) -> Client:
     """Raises NotRunning, with how it ended if that is known."""
     run = pick(name)
     if not run.is_running():
-        raise NotRunning(
-            f"enclave {run.name} is not running{_how_it_ended(run)}", "start it: enclave up SPEC"
-        )
+        raise NotRunning(f"enclave {run.name} is not running{how_it_ended(run)}", "start it: enclave up SPEC")
     return Client.connect(run)
 
 
-def _how_it_ended(run: RunFolder) -> str:
+def how_it_ended(run: RunFolder) -> str:
     """`: why`, if it ended by itself."""
     try:
         reason = json.loads(run.status_final.read_text()).get("reason", "")
     except (OSError, ValueError):
         return ""
     return f": {reason}" if reason else ""
+
+
+def find_host(status: dict[str, Any]) -> dict[str, Any]:
+    """The host's part of the status."""
+    return next(dict(found) for found in status["partitions"] if found["is_host"])
 
 
 def find_partition(status: dict[str, Any], partition: str) -> dict[str, Any]:

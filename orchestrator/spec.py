@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
 
-from orchestrator.kinds import MemoryKind
-from orchestrator.quantities import MIB, QuantityError, parse_cpu_list, parse_size
+from orchestrator.kinds import KernelKind, MemoryKind
+from orchestrator.quantities import MIB, QuantityError, as_written, parse_cpu_list, parse_size
 
 PARTITIONS_MAX = 63  # the region has ids for 64 peers (IKC_PARTITIONS_MAX), and one is the monitor's
 NUMA_NODES_MAX = 63  # 64 segments of RAM per partition (IKC_SEGMENTS_MAX), and one node is split at 4 GiB
@@ -111,15 +111,56 @@ class CustomKernel(_Model):
     cmdline: Cmdline = ""
 
 
+# Tags of forms stand in pydantic's paths, beside names and keys: in brackets, which no name has.
 def _kernel_form(value: object) -> str:
-    return "custom" if isinstance(value, dict | CustomKernel) else "built-in"
+    return "[custom]" if isinstance(value, dict | CustomKernel) else "[built-in]"
 
 
-BuiltInKernel = Literal["linux", "lwk"]
+BuiltInKernel = Literal["linux", "source", "lwk"]
 Kernel = Annotated[
-    Annotated[BuiltInKernel, Tag("built-in")] | Annotated[CustomKernel, Tag("custom")],
+    Annotated[BuiltInKernel, Tag("[built-in]")] | Annotated[CustomKernel, Tag("[custom]")],
     Discriminator(_kernel_form),
 ]
+
+
+def parse_processors(value: object) -> object:
+    return value if value == "auto" else parse_cpu_list(value)
+
+
+def parse_binding(value: object) -> object:
+    """ "auto", or numbers to numbers. Raises QuantityError."""
+    if value != "auto" and not (isinstance(value, dict) and all(map(_is_index, [*value, *value.values()]))):
+        raise QuantityError(
+            f"{as_written(value)} is no binding of memory",
+            "write auto, or NUMA node: NUMA node of this computer, for example {0: 0, 1: 0}",
+        )
+    return value
+
+
+def _is_index(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+Processors = Annotated[Literal["auto"] | tuple[int, ...], BeforeValidator(parse_processors)]
+Binding = Annotated[Literal["auto"] | dict[int, int], BeforeValidator(parse_binding)]
+
+
+class Place(_Model):
+    """Where on this computer a partition runs; what is not said is left to Linux."""
+
+    cpus: Annotated[
+        Processors | None,
+        WithJsonSchema({"anyOf": [{"const": "auto"}, _CPUS_SCHEMA]}),
+        Field(description="processors of this computer, one for each CPU of the partition in its order"),
+    ] = None
+    memory: Annotated[
+        Binding | None, Field(description="NUMA node: the NUMA node of this computer that it lies in")
+    ] = None
+    hugepages: Size | None = Field(None, description="the size of pages that memory is made of: 2M or 1G")
+
+
+def _place_form(value: object) -> str:
+    return "[auto]" if isinstance(value, str) else "[explicit]"
 
 
 class Partition(_Model):
@@ -128,11 +169,22 @@ class Partition(_Model):
     kernel: Kernel
     cpus: CpuList
     memory: Annotated[dict[NodeIndex, Size], Field(min_length=1, description="how much of which NUMA node")]
-    cmdline: Cmdline = Field("", description="appended to the command line of linux or lwk")
-    packages: tuple[Package, ...] = Field((), description="Debian packages to add; linux only")
+    cmdline: Cmdline = Field("", description="appended to the command line of linux, source or lwk")
+    place: (
+        Annotated[
+            Annotated[Literal["auto"], Tag("[auto]")] | Annotated[Place, Tag("[explicit]")],
+            Discriminator(_place_form),
+        ]
+        | None
+    ) = Field(None, description="where on this computer it runs")
+    packages: tuple[Package, ...] = Field((), description="Debian packages to add; Linux only")
     files: dict[GuestPath, Annotated[str, Field(min_length=1)]] = Field(
-        {}, description="path in the guest: file to put there, relative to the folder of the spec; linux only"
+        {}, description="path in the guest: file to put there, relative to the folder of the spec; Linux only"
     )
+
+    @property
+    def runs_linux(self) -> bool:
+        return isinstance(self.kernel, str) and KernelKind(self.kernel).runs_linux
 
 
 class Spec(_Model):
@@ -145,7 +197,7 @@ class Spec(_Model):
 
 def host_name(spec: Spec) -> str:
     """The host is the first partition that runs Linux. Raises StopIteration if there is none."""
-    return next(name for name, partition in spec.partitions.items() if partition.kernel == "linux")
+    return next(name for name, partition in spec.partitions.items() if partition.runs_linux)
 
 
 def json_schema() -> dict[str, Any]:

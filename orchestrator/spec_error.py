@@ -38,6 +38,6 @@ class TextError(Exception):
 class SpecError(UsageError):
     """A spec that cannot be used: for each problem file:line, what is wrong, and what would be right."""
 
-    def __init__(self, message: str, problems: Sequence[Problem] = ()) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, problems: Sequence[Problem] = (), hint: str = "") -> None:
+        super().__init__(message, hint)
         self.problems = tuple(problems)

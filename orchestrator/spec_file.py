@@ -12,6 +12,8 @@ from orchestrator.spec_error import Finding, Problem, SpecError, TextError
 from orchestrator.template import Rendered, Value, render
 from orchestrator.yaml_tree import YamlTree, load_tree
 
+_SHIPPED = "specs/duo.yaml is one to begin with; docs/spec.md tells how to write one"
+
 
 def load_spec(path: Path, defines: Mapping[str, Value]) -> Spec:
     """The checked spec. `defines` are the variables of its template.
@@ -42,20 +44,18 @@ def _read(path: Path) -> str:
     try:
         content = path.read_bytes()
     except FileNotFoundError as error:
-        raise SpecError(f"{path}: there is no such file") from error
+        raise SpecError(f"{path}: there is no such file", hint=_SHIPPED) from error
     except IsADirectoryError as error:
-        raise SpecError(
-            f"{path}: this is a directory; name a spec file, for example specs/duo.yaml"
-        ) from error
+        raise SpecError(f"{path}: this is a directory", hint=_SHIPPED) from error
     except OSError as error:
-        raise SpecError(f"{path}: cannot be read: {error.strerror}") from error
+        raise SpecError(f"{path}: cannot be read: {error.strerror}", hint="check its permissions") from error
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         byte = f"byte 0x{content[error.start]:02x}"
         raise SpecError(
-            f"{path}:{line}: this is not UTF-8: {byte} at offset {error.start}\n  a spec is UTF-8 text"
+            f"{path}:{line}: this is not UTF-8: {byte} at offset {error.start}", hint="a spec is UTF-8 text"
         ) from error
 
 

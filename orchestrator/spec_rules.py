@@ -8,15 +8,16 @@ from collections.abc import Iterator
 
 from orchestrator import pci_slots
 from orchestrator.quantities import CPUS_MAX, MIB, format_cpu_list, format_size
-from orchestrator.spec import Node, Partition, Spec
+from orchestrator.spec import Node, Partition, Place, Spec
 from orchestrator.spec_error import Finding
-from orchestrator.topology import APIC_ID_MAX, Shape, compress, enclosing_shape
+from orchestrator.topology import PLACES_MAX, Shape, compress, enclosing_shape
 
 # With less, the kernel cannot even unpack itself.
 LINUX_MEMORY_MIN = 128 * MIB
 LWK_MEMORY_MIN = 16 * MIB
 # Windows are powers of two, so they take up to twice as much of the 40 address bits of QEMU's TCG.
 NODE_MEMORY_MAX = 256 << 30
+HUGEPAGES = (2 * MIB, 1 << 30)
 
 
 def node_shape(node: Node) -> Shape:
@@ -25,13 +26,15 @@ def node_shape(node: Node) -> Shape:
 
 def findings(spec: Spec) -> Iterator[Finding]:
     """Everything wrong with `spec`; partitions are judged only within a node that makes sense."""
-    of_node = [*_node_cpus(spec.node), *_numa_cpus(spec.node), *_near(spec.node), *_node_memory(spec.node)]
-    of_node += _distances(spec.node)
+    of_node = [*_node_cpus(spec.node)] or [*_numa_cpus(spec.node)]
+    of_node += [*_near(spec.node), *_node_memory(spec.node), *_distances(spec.node)]
+    of_node = of_node or [*_nearest(spec.node)]
     yield from of_node
     if not of_node:
         yield from _host(spec)
         yield from _cpu_owners(spec)
         yield from _memory_owners(spec)
+        yield from _processor_owners(spec)
         yield from _windows(spec)
         for name, partition in spec.partitions.items():
             yield from _partition(spec, name, partition)
@@ -134,9 +137,26 @@ def _distances(node: Node) -> Iterator[Finding]:
                 )
 
 
+def _nearest(node: Node) -> Iterator[Finding]:
+    """Latency and bandwidth are those from there; CPUs closer yet would have more than HMAT entries hold."""
+    for index, numa in enumerate(node.numa):
+        if node.distances is None or numa.near is None:
+            continue
+        row = node.distances[index]
+        closest = min((other for other, of in enumerate(node.numa) if of.cpus), key=lambda other: row[other])
+        if row[closest] < row[numa.near]:
+            yield Finding(
+                ("node", "numa", index, "near"),
+                f"NUMA node {numa.near} is at distance {row[numa.near]}, and {closest} at {row[closest]}",
+                f"write near: {closest}, or other distances",
+            )
+
+
 def _host(spec: Spec) -> Iterator[Finding]:
-    if all(partition.kernel != "linux" for partition in spec.partitions.values()):
-        yield Finding(("partitions",), "no partition has kernel: linux", "the first that does is the host")
+    if all(not partition.runs_linux for partition in spec.partitions.values()):
+        yield Finding(
+            ("partitions",), "no partition has kernel: linux or source", "the first that does is the host"
+        )
 
 
 def _cpu_owners(spec: Spec) -> Iterator[Finding]:
@@ -181,10 +201,23 @@ def _memory_owners(spec: Spec) -> Iterator[Finding]:
                 free[index] -= size
 
 
+def _processor_owners(spec: Spec) -> Iterator[Finding]:
+    """Of this computer's processors; whether they exist is not known before it is known where to run."""
+    owner: dict[int, str] = {}
+    for name, partition in spec.partitions.items():
+        if isinstance(partition.place, Place) and isinstance(partition.place.cpus, tuple):
+            taken = sorted(set(partition.place.cpus) & set(owner))
+            if taken:
+                yield Finding(
+                    ("partitions", name, "place", "cpus"),
+                    f"processor {format_cpu_list(taken)} is that of {owner[taken[0]]} already",
+                    "each pinned CPU has a processor for itself",
+                )
+            owner.update((cpu, name) for cpu in partition.place.cpus if cpu not in owner)
+
+
 def _windows(spec: Spec) -> Iterator[Finding]:
-    count = sum(
-        len(partition.memory) for partition in spec.partitions.values() if partition.kernel != "linux"
-    )
+    count = sum(len(partition.memory) for partition in spec.partitions.values() if not partition.runs_linux)
     if count > pci_slots.WINDOWS_MAX:
         yield Finding(
             ("partitions",),
@@ -195,7 +228,9 @@ def _windows(spec: Spec) -> Iterator[Finding]:
 
 def _partition(spec: Spec, name: str, partition: Partition) -> Iterator[Finding]:
     path = ("partitions", name)
-    least = {"linux": LINUX_MEMORY_MIN, "lwk": LWK_MEMORY_MIN}.get(str(partition.kernel), 0)
+    least = LINUX_MEMORY_MIN if partition.runs_linux else 0
+    if partition.kernel == "lwk":
+        least = LWK_MEMORY_MIN
     total = sum(partition.memory.values())
     if total < least:
         yield Finding(
@@ -203,10 +238,10 @@ def _partition(spec: Spec, name: str, partition: Partition) -> Iterator[Finding]
             f"{format_size(total)} is too little",
             f"{partition.kernel} needs {format_size(least)}",
         )
-    if partition.kernel != "linux":
+    if not partition.runs_linux:
         for key in ("packages", "files"):
             if getattr(partition, key):
-                yield Finding((*path, key), f"{key} are for kernel: linux only", f"remove {key}")
+                yield Finding((*path, key), f"{key} are for Linux only", f"remove {key}")
     if not isinstance(partition.kernel, str) and partition.cmdline:
         yield Finding(
             (*path, "cmdline"),
@@ -221,14 +256,52 @@ def _partition(spec: Spec, name: str, partition: Partition) -> Iterator[Finding]
                 "write the plain path",
             )
     yield from _shape(spec.node, name, partition)
+    if isinstance(partition.place, Place):
+        yield from _place((*path, "place"), partition, partition.place)
+
+
+def _place(path: tuple[str | int, ...], partition: Partition, place: Place) -> Iterator[Finding]:
+    if place == Place(cpus=None, memory=None, hugepages=None):
+        yield Finding(path, "this is empty", "say which of cpus, memory and hugepages, or write auto")
+    if isinstance(place.cpus, tuple) and len(place.cpus) != len(partition.cpus):
+        yield Finding(
+            (*path, "cpus"),
+            f"{_count(len(place.cpus), 'processor')} for {_count(len(partition.cpus), 'CPU')}",
+            "name one for each CPU of the partition, or write auto",
+        )
+    for index in place.memory if isinstance(place.memory, dict) else ():
+        if index not in partition.memory:
+            yield Finding(
+                (*path, "memory", index),
+                f"the partition has no memory of NUMA node {index}",
+                f"it has some of {format_cpu_list(partition.memory)}",
+            )
+    if place.hugepages is not None and place.hugepages not in HUGEPAGES:
+        yield Finding(
+            (*path, "hugepages"),
+            f"there are no pages of {format_size(place.hugepages)}",
+            f"a size of x86: {' or '.join(map(format_size, HUGEPAGES))}",
+        )
+    for index, size in partition.memory.items() if place.hugepages in HUGEPAGES else ():
+        if size % (place.hugepages or 1):
+            yield Finding(
+                ("partitions", path[1], "memory", index),
+                f"{format_size(size)} is no whole number of pages of {format_size(place.hugepages or 0)}",
+                "change the size, or that of the hugepages",
+            )
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"
 
 
 def _shape(node: Node, name: str, partition: Partition) -> Iterator[Finding]:
     shape = node_shape(node)
     owned = [shape.position(cpu) for cpu in partition.cpus if cpu < shape.cpu_count]
-    if owned and enclosing_shape(compress(owned)).apic_id_max > APIC_ID_MAX:
+    places = enclosing_shape(compress(owned)).cpu_count if owned else 0
+    if places > PLACES_MAX:
         yield Finding(
             ("partitions", name, "cpus"),
-            f"{len(owned)} CPUs laid out like this need APIC ids beyond {APIC_ID_MAX}, QEMU's last",
+            f"{len(owned)} CPUs laid out like this take {places} places, and QEMU has {PLACES_MAX}",
             "give the partition fewer CPUs, or CPUs of fewer sockets",
         )

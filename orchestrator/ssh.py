@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Commands, files and a shell in the Linux host, over SSH with the keys of this very run."""
+"""Commands, files and a shell in a Linux partition, over SSH with the keys of this very run."""
 
 import os
 import shlex
@@ -16,24 +16,27 @@ from types import ModuleType, TracebackType
 from typing import IO, TYPE_CHECKING, Any, Self
 
 from orchestrator import terminal
-from orchestrator.errors import DeadlineError, EnclaveError
+from orchestrator.errors import DeadlineError, EnclaveError, UsageError
+from orchestrator.kinds import KernelKind
 
 if TYPE_CHECKING:
     import paramiko
 
 CONNECT_DEADLINE_S = 30.0
+_LOOK = "look there: enclave ssh -p {}"
 RETRY_PAUSE_S = 0.05
 CHUNK_BYTES = 65536
 
 
 class SshError(EnclaveError):
-    """The host's SSH server refused, broke off, or is not the one of this run."""
+    """The partition's SSH server refused, broke off, or is not the one of this run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where the host answers, and the two files of the run folder that prove who is who."""
+    """Where a Linux partition answers, and the two files of the run folder that prove who is who."""
 
+    partition: str
     host: str
     port: int
     user: str
@@ -41,15 +44,14 @@ class Endpoint:
     known_hosts: Path
 
     @classmethod
-    def of_status(cls, status: dict[str, Any]) -> "Endpoint":
-        """From the status of an enclave; raises SshError while the host is not up."""
-        ssh = status.get("ssh")
+    def of_partition(cls, partition: dict[str, Any]) -> "Endpoint":
+        """From a partition's part of the status; raises SshError while it is not up."""
+        name, ssh = partition["name"], partition.get("ssh")
+        if not KernelKind(partition["kernel"]).runs_linux:
+            raise UsageError(f"{name} runs no Linux: there is nothing to execute a command", "use the host")
         if not ssh:
-            raise SshError(
-                f"the host of enclave {status['enclave']} has no SSH address yet",
-                "see its state with: enclave status",
-            )
-        return cls(ssh["host"], ssh["port"], ssh["user"], Path(ssh["key"]), Path(ssh["known_hosts"]))
+            raise SshError(f"{name} has no SSH address yet", "see its state with: enclave status")
+        return cls(name, ssh["host"], ssh["port"], ssh["user"], Path(ssh["key"]), Path(ssh["known_hosts"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ class Completed:
 
 
 def shell_command(argv: tuple[str, ...]) -> str:
-    """One line for the host's shell that runs exactly `argv`.
+    """One line for the guest's shell that runs exactly `argv`.
 
     The shell stays behind the command to turn a death by signal into 128 + n: paramiko does not tell of
     an SSH "exit-signal" (RFC 4254, 6.10).
@@ -81,7 +83,8 @@ def shell_command(argv: tuple[str, ...]) -> str:
 class Session:
     """One authenticated connection; use it as a context manager. Not for several threads at once."""
 
-    def __init__(self, transport: "paramiko.Transport") -> None:
+    def __init__(self, partition: str, transport: "paramiko.Transport") -> None:
+        self._partition = partition
         self._transport = transport
 
     def __enter__(self) -> Self:
@@ -119,8 +122,20 @@ class Session:
             timer.join()
             channel.close()
         if expired.is_set():
-            raise DeadlineError(f"`{shlex.join(argv)}` did not end on the host within {deadline_s:g} s")
+            raise DeadlineError(
+                f"`{shlex.join(argv)}` did not end on {self._partition} within {deadline_s:g} s",
+                f"see what its kernel prints: enclave log {self._partition}",
+            )
         return Completed(_ended(status), bytes(out), bytes(err))
+
+    def check(self, *argv: str) -> None:
+        """Runs `argv`, and raises SshError with what it complains about if its status is not 0."""
+        done = self.run(*argv)
+        if done.status != 0:
+            raise SshError(
+                f"`{shlex.join(argv)}` failed on {self._partition}: {done.complaint}",
+                f"`enclave ssh -p {self._partition}` is a shell there",
+            )
 
     def attach(self, command: str, stdin: int, stdout: IO[bytes], stderr: IO[bytes]) -> int:
         """Runs a line of shell with these streams until it ends; returns its exit status."""
@@ -140,16 +155,20 @@ class Session:
             return _ended(channel.recv_exit_status())
 
     def put(self, source: Path, target: str) -> None:
-        """Copies a local file to the host. The image has no SFTP server, so the bytes go through `cat`."""
+        """Copies a local file to the partition. Without an SFTP server there, by `cat`."""
         done = self.run("sh", "-c", 'cat > "$0"', target, input=source.read_bytes())
         if done.status != 0:
-            raise SshError(f"cannot write {target} on the host: {done.complaint}")
+            raise SshError(
+                f"cannot write {target} on {self._partition}: {done.complaint}", _LOOK.format(self._partition)
+            )
 
     def get(self, source: str, target: Path) -> None:
-        """Copies a file of the host to a local path."""
+        """Copies a file of the partition to a local path."""
         done = self.run("cat", "--", source)
         if done.status != 0:
-            raise SshError(f"cannot read {source} on the host: {done.complaint}")
+            raise SshError(
+                f"cannot read {source} on {self._partition}: {done.complaint}", _LOOK.format(self._partition)
+            )
         target.write_bytes(done.stdout)
 
     def _open(self) -> "paramiko.Channel":
@@ -157,7 +176,8 @@ class Session:
             return self._transport.open_session(timeout=CONNECT_DEADLINE_S)
         except Exception as error:
             raise SshError(
-                f"the SSH connection to the host is gone: {error}", "see its state with: enclave status"
+                f"the SSH connection to {self._partition} is gone: {error}",
+                "see its state with: enclave status",
             ) from error
 
 
@@ -176,7 +196,7 @@ def connect(endpoint: Endpoint, deadline_s: float = CONNECT_DEADLINE_S) -> Sessi
             if time.monotonic() + RETRY_PAUSE_S > deadline:
                 raise DeadlineError(
                     f"no SSH server answers at {where} after {deadline_s:g} s: {error}",
-                    "see what the host prints: enclave log host",
+                    f"see what it prints: enclave log {endpoint.partition}",
                 ) from error
             time.sleep(RETRY_PAUSE_S)
 
@@ -202,8 +222,11 @@ def _connect_once(endpoint: Endpoint, deadline: float) -> Session:
         if not transport.remote_version:
             raise EOFError("no greeting") from error
         where = f"{endpoint.host}:{endpoint.port}"
-        raise SshError(f"SSH to the host at {where} failed: {error}", "see: enclave log host") from error
-    return Session(transport)
+        raise SshError(
+            f"SSH to {endpoint.partition} at {where} failed: {error}",
+            f"see: enclave log {endpoint.partition}",
+        ) from error
+    return Session(endpoint.partition, transport)
 
 
 def _authenticate(
@@ -226,7 +249,7 @@ def _authenticate(
 
 
 def _host_key(endpoint: Endpoint) -> str:
-    """The host's public key in base64. The file of a run has one key, valid for every address."""
+    """The partition's public key in base64. The file of a run has one key, valid for every address."""
     for line in endpoint.known_hosts.read_text().splitlines():
         match line.split():
             case [_, "ssh-ed25519", key, *_]:

@@ -11,6 +11,7 @@ import os
 import pickle
 import signal
 import socket
+import struct
 import sys
 import time
 from collections.abc import Iterator
@@ -28,8 +29,7 @@ if TYPE_CHECKING:
 
 START_DEADLINE_S = 60.0
 GOODBYE_S = 2.0  # from an error of the supervisor to its end
-ORDER_MAX = 1 << 24  # bytes
-DESCRIPTORS = 2  # of an order: the run's lock, and the listener at its control socket
+LENGTH = struct.Struct("<I")  # of an order; with it comes the run's lock, and after it the listener
 
 
 class Standby:
@@ -47,14 +47,16 @@ class Standby:
         begun = time.monotonic()
         run.check_socket_paths(tuple(partition.name for partition in plan.partitions))
         lock = run.claim()
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
-            try:
+        try:
+            self._send_order(pickle.dumps((run, plan, options, begun)), lock)
+        finally:
+            os.close(lock)
+        try:
+            # From here on whoever stands by removes the socket, should we be killed.
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
                 listener.bind(str(run.control_socket))
                 listener.listen()
-                self._send(pickle.dumps((run, plan, options, begun)), [lock, listener.fileno()])
-            finally:
-                os.close(lock)
-        try:
+                self._send_listener(listener)
             self._await_start(run)
         except KeyboardInterrupt:
             with suppress(EnclaveError):
@@ -65,10 +67,14 @@ class Standby:
             raise
         return Client(run)
 
-    def _send(self, order: bytes, descriptors: list[int]) -> None:
+    def _send_order(self, order: bytes, lock: int) -> None:
         with suppress(BrokenPipeError):  # that it died is found when its answer is awaited
-            sent = socket.send_fds(self._connection, [order], descriptors)
-            self._connection.sendall(order[sent:])
+            socket.send_fds(self._connection, [LENGTH.pack(len(order))], [lock])
+            self._connection.sendall(order)
+
+    def _send_listener(self, listener: socket.socket) -> None:
+        with suppress(BrokenPipeError):
+            socket.send_fds(self._connection, [b"."], [listener.fileno()])
         self._connection.shutdown(socket.SHUT_WR)
 
     def _await_start(self, run: RunFolder) -> None:
@@ -77,7 +83,9 @@ class Standby:
             with self._connection.makefile("rb") as answers:
                 answer = answers.readline()
         except TimeoutError:
-            raise DeadlineError(f"no QEMU was started within {START_DEADLINE_S:g} s") from None
+            raise DeadlineError(
+                f"no QEMU was started within {START_DEADLINE_S:g} s", f"{run.supervisor_log} may tell why"
+            ) from None
         if not answer:
             raise EnclaveError("the supervisor died while it started", f"{run.supervisor_log} may tell why")
         result_of(json.loads(answer))
@@ -133,23 +141,43 @@ def _stand_by(told: socket.socket) -> None:
         # Imported here, in this process: that is what it is for.
         from orchestrator.supervisor import Order, guard
     except Exception as error:
-        _receive(told)
-        fault = EnclaveError(f"the supervisor cannot be loaded: {type(error).__name__}: {error}")
+        _receive_order(told)
+        _receive_listener(told)
+        fault = EnclaveError(
+            f"the supervisor cannot be loaded: {type(error).__name__}: {error}",
+            "`make setup` installs what it needs",
+        )
         told.sendall(json.dumps({"error": fault.as_json()}).encode() + b"\n")
         return
-    order, descriptors = _receive(told)
-    if order:
-        run, plan, options, begun = pickle.loads(order)
-        lock, listener = descriptors
-        guard(Order(run, plan, options, begun, lock, socket.socket(fileno=listener), told))
+    received = _receive_order(told)
+    if received is None:
+        return
+    order, lock = received
+    run, plan, options, begun = pickle.loads(order)
+    listener = _receive_listener(told)
+    if listener is None:
+        run.remove_sockets()
+    else:
+        guard(Order(run, plan, options, begun, lock, listener, told))
 
 
-def _receive(told: socket.socket) -> tuple[bytes, list[int]]:
-    """What `Standby._send` sent; nothing if the caller went away."""
-    order, descriptors, _, _ = socket.recv_fds(told, ORDER_MAX, DESCRIPTORS)
+def _receive_order(told: socket.socket) -> tuple[bytes, int] | None:
+    """The order and the run's lock; None if the caller went away before it had sent all of it."""
+    head, lock = _receive_with_descriptor(told, LENGTH.size)
+    if lock is None:
+        return None
+    order = told.recv(LENGTH.unpack(head)[0], socket.MSG_WAITALL)
+    return (order, lock) if len(order) == LENGTH.unpack(head)[0] else None
+
+
+def _receive_listener(told: socket.socket) -> socket.socket | None:
+    """At the run's control socket; None if the caller went away, who may have made one."""
+    _, listener = _receive_with_descriptor(told, 1)
+    return None if listener is None else socket.socket(fileno=listener)
+
+
+def _receive_with_descriptor(told: socket.socket, size: int) -> tuple[bytes, int | None]:
+    data, descriptors, _, _ = socket.recv_fds(told, size, 1)
     for descriptor in descriptors:
         os.set_inheritable(descriptor, False)
-    pieces = [order]
-    while piece := told.recv(ORDER_MAX):
-        pieces.append(piece)
-    return b"".join(pieces), descriptors
+    return data, descriptors[0] if descriptors else None

@@ -121,6 +121,7 @@ async def _supervise(order: Order) -> None:
     try:
         async with boot(run, order.plan, order.options, order.time) as enclave:
             run.plan.write_text(json.dumps(as_json(order.plan), indent=2) + "\n")
+            enclave.write_repro()
             ending = _Ending(enclave)
             await _serve(order, ending)
             _write_final(run, describe(enclave), ending.reason)

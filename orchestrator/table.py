@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Status and plan as text for a terminal. Pure: data in, lines out; nothing here prints."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import click
 
+from orchestrator.kinds import KernelKind
 from orchestrator.quantities import format_cpu_list, format_size
 
 STATE_COLOURS = {"READY": "green", "BOOTING": "yellow", "PANICKED": "red", "HUNG": "red", "EXITED": "red"}
+DEBUGGED = {"waits": "waits for gdb", "stopped": "stopped by the debugger", "running": "in gdb"}
 LINKS_SHOWN = 3  # more than these are counted, and only those that do not run are named
 
 
@@ -58,7 +60,7 @@ def partitions(status: dict[str, Any]) -> str:
             partition["kernel"],
             format_cpu_list(partition["cpus"]),
             memory(partition["numa"]),
-            state(partition["state"]),
+            state(partition["state"]) + _stopped(partition),
             links(partition["links"]),
             seconds(partition["ready_s"]),
         )
@@ -73,10 +75,75 @@ def partitions(status: dict[str, Any]) -> str:
     return "\n".join([columns(header, rows), *reasons])
 
 
+def _stopped(partition: dict[str, Any]) -> str:
+    if partition.get("debugger"):
+        return f" ({DEBUGGED[partition['debugger']]})"
+    return " (paused)" if partition.get("paused") else ""
+
+
+def placements(partitions: Iterable[dict[str, Any]], others: Sequence[int]) -> str:
+    """Of those that have a place on this computer; "" if none has."""
+    rows = [
+        (each["name"], _processors(each["placement"]), _banks(each["placement"]["memory"]))
+        for each in partitions
+        if each["placement"]
+    ]
+    if rows and others:
+        rows.append(("all else", format_cpu_list(others), "-"))
+    return columns(("PLACED", "CPU: PROCESSOR", "NUMA NODE: PLACE OF ITS MEMORY"), rows) if rows else ""
+
+
+def _processors(placement: dict[str, Any]) -> str:
+    return ", ".join(f"{cpu}: {number}" for cpu, number in placement["processors"].items()) or "any"
+
+
+def _banks(memory: Iterable[dict[str, Any]]) -> str:
+    """`0: node 1, pages of 2M`"""
+    return ", ".join(f"{chunk['node']}: {' '.join(_bank(chunk))}" for chunk in memory)
+
+
+def _bank(chunk: dict[str, Any]) -> Iterator[str]:
+    yield f"node {format_cpu_list(chunk['nodes'])}" if chunk["nodes"] else "any node"
+    if chunk["hugepage_bytes"]:
+        yield f"in pages of {format_size(chunk['hugepage_bytes'])}"
+
+
+def doorbell_rules(rules: Iterable[dict[str, Any]]) -> str:
+    """Which doorbells each rule means, what it does to them, and how many it did that to."""
+    meant, faults, done = (
+        ("from", "to", "vector"),
+        ("drop", "duplicate"),
+        ("dropped", "delayed", "duplicated"),
+    )
+    rows = [
+        (
+            str(rule["rule"]),
+            *("any" if rule[key] is None else str(rule[key]) for key in meant),
+            *(f"{rule[key]:g}" for key in faults),
+            f"{rule['delay_s'] * 1000:g} ms",
+            *(str(rule[key]) for key in ("seed", "met", *done)),
+        )
+        for rule in rules
+    ]
+    return columns([key.upper() for key in ("rule", *meant, *faults, "delay", "seed", "met", *done)], rows)
+
+
 def next_commands(status: dict[str, Any]) -> str:
     """What to try on this enclave, with names that exist in it."""
-    lwks = [partition["name"] for partition in status["partitions"] if not partition["is_host"]]
-    commands = [("enclave ssh", "a shell on the Linux host")]
+    lwks = [each["name"] for each in status["partitions"] if not KernelKind(each["kernel"]).runs_linux]
+    commands = [
+        command
+        for each in status["partitions"]
+        if each.get("debugger") == "waits"
+        for command in (
+            (
+                f"enclave gdb {each['name']}",
+                "it waits before its first instruction",
+            ),
+            (f"enclave fault continue {each['name']}", "let it boot without gdb"),
+        )
+    ]
+    commands += [("enclave ssh", "a shell on the Linux host")]
     if lwks:
         commands += [
             (f"enclave ping {lwks[0]}", "host to LWK and back through shared memory"),

@@ -54,8 +54,7 @@ def render(source: str, defines: Mapping[str, Value]) -> Rendered:
         _check_defines(defines, known)
         text = environment.from_string(source).render(defines)
     except TemplateSyntaxError as error:
-        hint = "write {{ '{{' }} for two braces that are no expression" if "{{" in source else ""
-        raise TextError([Problem(error.lineno, f"the template is broken: {error.message}", hint)]) from error
+        raise TextError([_syntax_problem(error, environment, source)]) from error
     except UsageError:
         raise
     except Exception as error:  # whatever an expression in the template may raise
@@ -83,6 +82,22 @@ def _check_defines(defines: Mapping[str, Value], known: set[str]) -> None:
         )
 
 
+def _syntax_problem(
+    error: TemplateSyntaxError, environment: ImmutableSandboxedEnvironment, source: str
+) -> Problem:
+    message, hint = str(error.message), ""
+    if open_tag := re.search(r"needs to be closed is '(\w+)'", message):
+        message, hint = f"{{% {open_tag[1]} %}} is not closed", f"write {{% end{open_tag[1]} %}} behind it"
+    elif unknown := re.fullmatch(r"No (filter|test) named '(\w+)'\.", message):
+        names = environment.filters if unknown[1] == "filter" else environment.tests
+        guess = difflib.get_close_matches(unknown[2], names, 1)
+        message = f"there is no {unknown[1]} {unknown[2]!r}"
+        hint = f"did you mean {guess[0]!r}?" if guess else f"there are the {unknown[1]}s of Jinja2"
+    elif "{{" in source:
+        hint = "write {{ '{{' }} for two braces that are no expression"
+    return Problem(error.lineno, f"the template is broken: {message}", hint)
+
+
 def _runtime_problem(error: Exception) -> Problem:
     lines = [
         frame.lineno or 0
@@ -98,6 +113,8 @@ def _runtime_problem(error: Exception) -> Problem:
             else ""
         )
         return Problem(line, f"the template is broken: {error}", hint)
+    if isinstance(error, TypeError) and "no loader" in str(error):
+        return Problem(line, "another file cannot be brought in", "a spec is one file; use {% macro %} or -D")
     kind = "" if isinstance(error, TemplateError) else f" ({type(error).__name__})"
     return Problem(line, f"the template cannot be rendered: {error}{kind}")
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Joins the user's terminal to a byte stream: a serial console, or a shell on the host."""
+"""The user's terminal: joined to a byte stream (a console, a shell on the host), or read key by key."""
 
 import os
 import select
@@ -13,6 +13,17 @@ from typing import Protocol
 
 DETACH = b"\x1d"  # Ctrl-], as telnet and virsh have it
 CHUNK_BYTES = 65536
+END_OF_INPUT = "\x04"
+# As ECMA-48 terminals send them; the second form in application mode.
+SEQUENCES = {
+    **{f"\x1b{introducer}{last}": name
+       for last, name in {"A": "up", "B": "down", "H": "home", "F": "end"}.items()
+       for introducer in "[O"},
+    "\x1b[5~": "page up",
+    "\x1b[6~": "page down",
+    "\x1b[1~": "home",
+    "\x1b[4~": "end",
+}  # fmt: skip
 
 
 class Stream(Protocol):
@@ -65,6 +76,49 @@ def relay(
                     return True
                 else:
                     stream.sendall(data)
+
+
+class Keys:
+    """Keys of a terminal one by one, by name: `a`, `up`, `page down`. Made by `keys` alone."""
+
+    def __init__(self, fd: int, resized: int) -> None:
+        self._fd = fd
+        self._resized = resized
+        self._unread = ""
+
+    def wait(self, within_s: float) -> str | None:
+        """The next key, "resize" when the window has changed, None if nothing came within that time."""
+        if not self._unread:
+            ready, _, _ = select.select([self._fd, self._resized], [], [], max(0.0, within_s))
+            if self._resized in ready:
+                os.read(self._resized, CHUNK_BYTES)
+                return "resize"
+            if not ready:
+                return None
+            # A key that is more than one byte comes in one piece.
+            self._unread = os.read(self._fd, CHUNK_BYTES).decode(errors="replace") or END_OF_INPUT
+        for sequence, name in SEQUENCES.items():
+            if self._unread.startswith(sequence):
+                self._unread = self._unread[len(sequence) :]
+                return name
+        key, self._unread = self._unread[0], self._unread[1:]
+        return key
+
+
+@contextmanager
+def keys(fd: int) -> Iterator[Keys]:
+    """The terminal gives each key at once and shows none. Ctrl-C interrupts as ever; Ctrl-Z does nothing: it
+    would leave the shell with whatever is on the screen."""
+    before = termios.tcgetattr(fd)
+    tty.setcbreak(fd, termios.TCSADRAIN)
+    mode = termios.tcgetattr(fd)
+    mode[tty.CC][termios.VSUSP] = b"\0"
+    termios.tcsetattr(fd, termios.TCSADRAIN, mode)
+    try:
+        with _resize_events() as resized:
+            yield Keys(fd, resized)
+    finally:
+        termios.tcsetattr(fd, termios.TCSADRAIN, before)
 
 
 def _receive(stream: Stream) -> bytes:

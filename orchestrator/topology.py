@@ -8,8 +8,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-# QEMU 7.2 under TCG has 8-bit APIC ids, of which 255 is the broadcast.
-APIC_ID_MAX = 254
+# xAPIC ids have 8 bits, and 255 is the broadcast. QEMU's TCG has no x2APIC before version 9.
+XAPIC_ID_MAX = 254
+
+# `max_cpus` of QEMU 7.2's q35 (hw/i386/pc_q35.c); spare places count.
+PLACES_MAX = 288
 
 # Linux' flat logical APIC mode; FADT tells it to leave that mode when more are possible.
 LOGICAL_CPUS_MAX = 8
@@ -77,8 +80,12 @@ def enclosing_shape(local: Sequence[Position]) -> Shape:
     (`CF_PARALLEL` in accel/tcg needs maxcpus > 1); but the fabric is shared. At a gap in the APIC ids its
     search for logical destinations ends (`apic_get_delivery_bitmask` in hw/intc/apic.c), and CPUs behind it
     get no interrupts from Linux, which uses physical destinations only if more than 8 CPUs are possible.
+
+    In a die with one place Linux 6.1 takes the CPU for alone in its socket (`set_cpu_sibling_map`).
     """
     sockets, dies, cores, threads = (max(at[level] for at in local) + 1 for level in range(4))
+    if dies > 1 and cores * threads == 1:
+        cores = 2
     shape = Shape(sockets, dies, cores, threads)
     has_gap = sorted(map(shape.apic_id, local)) != list(range(len(local)))
     places = LOGICAL_CPUS_MAX + 1 if has_gap else 2

@@ -19,6 +19,29 @@ _OPENING = (
 _CLOSING = (yaml.BlockEndToken, yaml.FlowMappingEndToken, yaml.FlowSequenceEndToken)
 
 
+# Part of what PyYAML says: what it means, what would be right, whether it is told where the context begins.
+_MISTAKES = {
+    "'\\t'": ("a tab", "indent with spaces", False),
+    "parsing a flow": (
+        "a bracket or brace is not closed, or lacks a comma",
+        "close it, or part its items by commas",
+        True,
+    ),
+    "scanning a quoted scalar": ("a quote is not closed", "close it", True),
+    "mapping values are not allowed": (
+        "a colon where no key can be",
+        "one key a line, a space behind its colon; a text with a colon belongs in quotes",
+        False,
+    ),
+    "expected <block end>": (
+        "this is indented like nothing above it",
+        "the keys of one mapping begin in the same column",
+        False,
+    ),
+    "a single document": ("a second document begins", "a spec is one: remove the ---", False),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class YamlTree:
     """`lines` has the line of each key or list item, by its path from the root; the root's path is ()."""
@@ -71,9 +94,14 @@ def _check_tokens(text: str) -> None:
 
 
 def _yaml_problem(error: yaml.MarkedYAMLError) -> Problem:
-    mark = error.problem_mark or error.context_mark
+    """In a person's words for the mistakes that are made most; of what is left open, where it begins."""
+    mark, begin = error.problem_mark or error.context_mark, error.context_mark
     message = " ".join(filter(None, [error.context, error.problem]))
-    hint = "indent with spaces" if "'\\t'" in message else ""
+    hint = ""
+    for part, (words, cure, at_begin) in _MISTAKES.items():
+        if part in message:
+            message, hint, mark = words, cure, begin if at_begin else mark
+            break
     return Problem(mark.line + 1 if mark else 0, f"this is not YAML: {message}", hint)
 
 

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Backtraces of a Linux that was built with frame pointers and without debug information.
+
+gdb's own way expects a function to set up its frame first; Linux's compiler may do that later, or not at all.
+Linux arch/x86/include/asm/frame.h has how the entry code marks the registers that it saved.
+"""
+
+import gdb
+from gdb.unwinder import register_unwinder
+
+from orchestrator.in_gdb import reading
+from orchestrator.in_gdb.linux_unwinder import RBP, RIP, RSP, Caller, LinuxUnwinder
+
+SETS_UP_FRAME = b"\x48\x89\xe5"  # mov %rsp,%rbp, somewhere behind a push %rbp
+FUNCTION_MAX = 1 << 16  # bytes of one that are searched
+
+
+class FramePointerUnwinder(LinuxUnwinder):
+    """For addresses in the kernel's own text."""
+
+    def __init__(self, begin: int, end: int) -> None:
+        super().__init__("Linux frame pointers")
+        self._begin, self._end = begin, end
+
+    def find(self, pc: int, sp: int, bp: int) -> Caller | None:
+        if not self._begin <= pc < self._end:
+            return None
+        if bp & 1:
+            places = {"rip": RIP, "rsp": RSP, "rbp": RBP}
+            return Caller({name: reading.word(bp - 1 + 8 * place) for name, place in places.items()}, False)
+        if self._has_frame(pc):
+            return Caller({"rip": reading.word(bp + 8), "rsp": bp + 16, "rbp": reading.word(bp)}, True)
+        return Caller({"rip": reading.word(sp), "rsp": sp + 8, "rbp": bp}, True)
+
+    def _has_frame(self, pc: int) -> bool:
+        """Whether the function has set up its frame before it came here."""
+        name, _, rest = reading.symbol(pc).partition("+")
+        start = pc - int(rest or 0) if not name.startswith("0x") else pc
+        return SETS_UP_FRAME in reading.memory(start, min(pc - start, FUNCTION_MAX)) if pc > start else False
+
+
+def register() -> None:
+    try:
+        begin, end = (int(gdb.parse_and_eval(f"(unsigned long)&{name}")) for name in ("_stext", "_etext"))
+    except gdb.error:
+        return
+    register_unwinder(None, FramePointerUnwinder(begin, end), replace=True)
