@@ -17,6 +17,8 @@ from orchestrator.run import RunFolder
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 COMMAND_DEADLINE_S = 120.0
+# What tests choose by that take some of many nodes: the same each time, unless others are asked for.
+NODES_SEED = int(os.environ.get("NODES_SEED", 1))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -40,10 +42,15 @@ def duo(duo_of_session: Enclave) -> Iterator[Enclave]:
             duo_of_session.restart(partition["name"])
 
 
-@pytest.fixture(scope="module")
-def topology(enclave_factory: EnclaveFactory) -> Iterator[Enclave]:
-    with enclave_factory(HERE / "specs" / "topology.yaml") as enclave:
-        yield enclave
+def build_program(name: str, folders: pytest.TempPathFactory) -> Path:
+    """programs/NAME.c, for the host."""
+    made = folders.mktemp("programs") / name
+    include = [f"-I{ROOT / folder}" for folder in ("guest-kernels/ikc", "guest-kernels/linux/include")]
+    source = HERE / "programs" / f"{name}.c"
+    subprocess.run(
+        ["gcc", "-std=gnu11", "-O1", "-static", "-Wall", "-Wextra", *include, "-o", made, source], check=True
+    )
+    return made
 
 
 class CommandLine:

@@ -2,6 +2,7 @@
 """The command `enclave` against a running enclave."""
 
 import json
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from orchestrator.pytest_plugin import Enclave
 from orchestrator.run import RunFolder
 from tests.e2e.conftest import ROOT, CommandLine, leftovers
+from tests.e2e.screen import in_terminal
 
 EVERY_BYTE = bytes(range(256)) * 512
 
@@ -174,3 +176,69 @@ def test_shell_knows_the_size_of_the_window_and_its_changes(
     child.expect(pexpect.EOF)
     child.wait()
     assert child.exitstatus == 5
+
+
+def test_profile_has_every_phase_of_every_partition_and_is_kept(command: CommandLine) -> None:
+    shown = command("up", "specs/duo.yaml", "--profile", "--json")
+    assert shown.returncode == 0, shown.stderr
+    profile = json.loads(shown.stdout)["profile"]
+    assert json.loads(RunFolder("duo", command.runtime).profile.read_text()) == profile
+    phases = {each["name"]: [phase["name"] for phase in each["phases"]] for each in profile["partitions"]}
+    assert phases["lwk0"] == [
+        *("after Linux", "files", "QEMU", "firmware", "kernel", "kernel: CPUs, READY"),
+    ]
+    assert phases["host"][:5] == ["supervisor", "files", "QEMU", "firmware", "kernel"]
+    assert phases["host"][5:] == [
+        *("init: file systems", "init: libraries", "init: other CPUs", "init: drivers", "init: IKC module"),
+        *("init: network", "init: SSH server", "READY is told"),
+    ]
+    for each in profile["partitions"]:
+        at = profile["up"][-1]["end"]
+        for phase in each["phases"]:
+            assert phase["begin"] == pytest.approx(at, abs=2e-6)
+            at = phase["end"]
+        assert at == each["ready"]
+        assert set(each["links"]) == {"host", "lwk0", "lwk1"} - {each["name"]}
+    assert profile["partitions"][0]["ssh"] > profile["partitions"][0]["ready"]
+
+
+def test_dry_run_checks_and_shows_all_and_starts_nothing(command: CommandLine) -> None:
+    done = command("up", "specs/duo.yaml", "--dry-run", "--accel", "tcg")
+    assert done.returncode == 0
+    told, shown = done.stderr.decode(), done.stdout.decode()
+    for checked in ("specs/duo.yaml: host, lwk0, lwk1", "qemu-system-x86_64, version", "tcg (asked for)"):
+        assert checked in told
+    assert shown == command("plan", "specs/duo.yaml").stdout.decode()
+    stopped = command("up", "specs/duo.yaml", "--dry-run", "--accel", "tcg", "--wait-gdb", "lwk0", "--json")
+    lines = {each["name"]: each["command"] for each in json.loads(stopped.stdout)["partitions"]}
+    assert [name for name, line in lines.items() if "-S" in line] == ["lwk0"]
+    assert command("up", "specs/duo.yaml", "--dry-run", "--wait-gdb", "lwk7").returncode == 2
+    assert not command.runtime.exists()
+    refused = command("up", "specs/duo.yaml", "--dry-run", "--name", "x" * 65)
+    assert refused.returncode == 2
+    quiet = command("up", "specs/duo.yaml", "--dry-run", "--accel", "tcg", "-q", "--json")
+    assert quiet.stderr == b""
+    assert len(json.loads(quiet.stdout)["partitions"]) == 3
+
+
+def test_interrupted_log_says_so_and_ends_with_130(duo: Enclave, duo_command: CommandLine) -> None:
+    following = duo_command.start("log", "-e", duo.name, "lwk0", "-f")
+    assert following.stdout is not None
+    assert b"lwk" in following.stdout.readline()
+    following.send_signal(signal.SIGINT)
+    assert following.communicate(timeout=60)[1] == b"interrupted\n"
+    assert following.returncode == 130
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_console_that_is_ended_by_a_signal_leaves_the_terminal_as_it_was(
+    duo: Enclave, duo_command: CommandLine, number: signal.Signals
+) -> None:
+    words = ("console", "-e", duo.name, "lwk0")
+    with in_terminal(duo_command.program, *words, environment=duo_command.environment) as console:
+        before = console.modes()
+        console.wait_for_text("lwk: ready")
+        assert console.modes() != before
+        console.child.kill(number)
+        assert console.end() == 130
+        assert console.modes() == before

@@ -9,6 +9,7 @@ import time
 import pytest
 
 from orchestrator.pytest_plugin import Enclave
+from tests.e2e.conftest import CommandLine
 
 NOTICED_WITHIN_S = 2.0
 BACK_WITHIN_S = 20.0
@@ -55,7 +56,7 @@ def test_killed_qemu_is_told_of_the_others_go_on_and_it_comes_back(duo: Enclave)
     assert generation(duo, "lwk0") != before
 
 
-def test_link_to_a_dead_partition_goes_down(duo: Enclave) -> None:
+def test_link_to_a_dead_partition_goes_down(duo: Enclave, duo_command: CommandLine) -> None:
     duo.fault("lwk1", "kill")
     duo.wait_for(
         lambda status: all(
@@ -66,6 +67,10 @@ def test_link_to_a_dead_partition_goes_down(duo: Enclave) -> None:
     )
     done = duo.host.run("ikcctl", "ping", "lwk1", "-c", "1", "-W", "1")
     assert done.status == 1
+    for words in (["ping", "lwk1"], ["exec", "lwk1", "--", "true"]):
+        refused = duo_command(words[0], "-e", duo.name, *words[1:])
+        assert refused.returncode == 4
+        assert b"`enclave restart lwk1` boots it again" in refused.stderr
 
 
 def test_panic_leaves_the_others_untouched_and_its_log_readable(duo: Enclave) -> None:

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The host's devices keep what they promise to programs: /dev/ikc and the windows (ikc_uapi.h)."""
 
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from orchestrator.pytest_plugin import Enclave
-from tests.e2e.conftest import ROOT
+from tests.e2e.conftest import build_program
 
 PROGRAM = "/tmp/ikc_device"
 PEER = "lwk0"
@@ -15,15 +14,7 @@ PEER = "lwk0"
 
 @pytest.fixture(scope="session")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """programs/ikc_device.c, for the host."""
-    made = tmp_path_factory.mktemp("programs") / "ikc_device"
-    folders = (ROOT / "guest-kernels/ikc", ROOT / "guest-kernels/linux/include")
-    include = [f"-I{folder}" for folder in folders]
-    source = ROOT / "tests/e2e/programs/ikc_device.c"
-    subprocess.run(
-        ["gcc", "-std=gnu11", "-O1", "-static", "-Wall", "-Wextra", *include, "-o", made, source], check=True
-    )
-    return made
+    return build_program("ikc_device", tmp_path_factory)
 
 
 @pytest.fixture
@@ -61,6 +52,14 @@ def test_restart_of_a_peer_is_told_once_and_the_link_comes_back(device: Enclave)
 
 def test_kernel_does_io_on_the_pages_of_a_window(device: Enclave) -> None:
     device.host.succeed(PROGRAM, "window", f"/dev/ikc-window-{PEER}")
+
+
+def test_any_page_table_is_survived(duo: Enclave, tmp_path_factory: pytest.TempPathFactory) -> None:
+    program = build_program("ikc_space", tmp_path_factory)
+    duo.host.session().put(program, "/tmp/ikc_space")
+    duo.host.succeed("chmod", "+x", "/tmp/ikc_space")
+    duo.host.succeed("/tmp/ikc_space", f"/dev/ikc-window-{PEER}")
+    assert duo.partition(PEER)["state"] == "READY"
 
 
 def test_module_is_not_unloaded_under_its_users(device: Enclave) -> None:

@@ -94,7 +94,8 @@ def test_the_consoles_shell_is_started_again_when_it_ends(image: Enclave) -> Non
 
 
 def test_init_has_nothing_to_complain_of(image: Enclave) -> None:
-    assert "] init: " not in image.host.succeed("dmesg")
+    said = [line for line in image.host.succeed("dmesg").splitlines() if "] init: " in line]
+    assert [line for line in said if "] init: times: " not in line] == []
 
 
 def test_a_host_that_powers_off_is_exited_and_boots_again(image: Enclave) -> None:

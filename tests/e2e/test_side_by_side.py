@@ -10,6 +10,7 @@ import pytest
 from orchestrator import ssh
 from orchestrator.pytest_plugin import Enclave, EnclaveFactory
 from orchestrator.run import RunFolder
+from orchestrator.selection import find_host
 from tests.e2e.conftest import ROOT, CommandLine
 
 
@@ -25,7 +26,7 @@ def test_two_enclaves_of_one_spec_started_at_once(command: CommandLine) -> None:
     for name in ("one", "two"):
         text = command("exec", "-e", name, "host", "--", "ikcctl", "stream", "lwk0", "--to", "--count", "500")
         assert b"all in order" in text.stdout, text.stderr
-    stranger = replace(ssh.Endpoint.of_status(two), key=Path(one["ssh"]["key"]))
+    stranger = replace(ssh.Endpoint.of_partition(find_host(two)), key=Path(one["ssh"]["key"]))
     with pytest.raises(ssh.SshError, match="Authentication failed"):
         ssh.connect(stranger)
 

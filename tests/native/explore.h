@@ -20,8 +20,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define EXPLORE_THREADS 4
-#define EXPLORE_LOCALS 384
+#define EXPLORE_THREADS 5
+#define EXPLORE_LOCALS 512
 
 struct explore_model {
 	const char *name;
@@ -78,13 +78,16 @@ uint64_t explore_load(const void *address, size_t size, enum explore_order order
 void explore_store(const void *address, size_t size, uint64_t value, enum explore_order order);
 bool explore_compare_and_swap(const void *address, size_t size, uint64_t expected, uint64_t value);
 
+/* A lock: cannot go on before the bit is clear; sets it, and gives the word as it was. */
+uint64_t explore_lock(const void *address, size_t size, uint64_t bit);
+
 /* Cannot go on before the word has this value, or another than this. */
 void explore_await(const void *address, size_t size, uint64_t value);
 void explore_await_other(const void *address, size_t size, uint64_t value);
 
 /*
  * Copies payload into or out of shared memory, word by word; a word of it that the model does not
- * name stays behind.
+ * name stays behind. Between private memory it copies all.
  */
 void explore_copy(void *to, const void *from, size_t size);
 

@@ -235,6 +235,20 @@ bool explore_compare_and_swap(const void *address, size_t size, uint64_t expecte
 	return swapped;
 }
 
+uint64_t explore_lock(const void *address, size_t size, uint64_t bit)
+{
+	uint8_t word = word_at(address);
+	uint64_t value;
+
+	CHECK_EQ(size, arena.word_size[word]);
+	if (replayed(&value))
+		return value;
+	value = step_state.words[word];
+	spend(SWAP, word, !now.thread->buffered && !(value & bit));
+	step_state.words[word] = value | bit;
+	return spend_done(value);
+}
+
 static void await(const void *address, size_t size, uint64_t value, bool equal)
 {
 	uint8_t word = word_at(address);
@@ -272,6 +286,8 @@ void explore_copy(void *to, const void *from, size_t size)
 			value = explore_load(source, arena.word_size[word_at(source)],
 					     EXPLORE_RELAXED);
 			memcpy(target, &value, arena.word_size[word_at(source)]);
+		} else if (!in_arena(target) && !in_arena(source)) {
+			*target = *source;
 		}
 	}
 }

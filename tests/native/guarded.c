@@ -3,6 +3,7 @@
 
 #include <stdint.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -24,19 +25,38 @@ struct guarded guarded_create(size_t size)
 
 	CHECK(fd >= 0 && size % PAGE == 0);
 	CHECK(ftruncate(fd, (off_t)size) == 0);
-	for (int view = 0; view < 2; view++) {
-		guarded.at[view] = mmap(reserve(size), size, PROT_READ | PROT_WRITE,
-					MAP_SHARED | MAP_FIXED, fd, 0);
-		CHECK(guarded.at[view] != MAP_FAILED);
+	guarded.fd = fd;
+	for (int view = 0; view < GUARDED_VIEWS; view++) {
+		guarded.at[view] = reserve(size);
+		guarded_join(&guarded, view);
 	}
-	close(fd);
 	return guarded;
+}
+
+/* In one step, for threads that are just writing there; and not a write of this thread to a sanitizer. */
+static void map_again(const struct guarded *guarded, int view, int flags)
+{
+	const long protection = PROT_READ | PROT_WRITE, fixed = flags | MAP_FIXED, fd = guarded->fd;
+	long at = syscall(SYS_mmap, guarded->at[view], guarded->size, protection, fixed, fd, 0L);
+
+	CHECK(at == (long)guarded->at[view]);
+}
+
+void guarded_cut(const struct guarded *guarded, int view)
+{
+	map_again(guarded, view, MAP_PRIVATE);
+}
+
+void guarded_join(const struct guarded *guarded, int view)
+{
+	map_again(guarded, view, MAP_SHARED);
 }
 
 void guarded_destroy(struct guarded *guarded)
 {
-	for (int view = 0; view < 2; view++)
+	for (int view = 0; view < GUARDED_VIEWS; view++)
 		munmap((uint8_t *)guarded->at[view] - PAGE, guarded->size + 2 * PAGE);
+	close(guarded->fd);
 }
 
 void *guarded_end(size_t size)

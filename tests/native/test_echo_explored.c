@@ -144,10 +144,10 @@ static void setup(void *const locals[])
 		explore_word(&cursor->sender_waits, 4, "sender %u waits", id);
 		for (uint32_t i = 0; i < SLOTS; i++) {
 			explore_word(&shared.slots[id][i].stamp, 8, "stamp %u of %u", i, id);
-			explore_word(&shared.slots[id][i].to_port, 2, "port %u of %u", i, id);
+			explore_word(&shared.slots[id][i].length, 8, "header %u of %u", i, id);
 		}
 		end->sender = (struct ikc_sender){ shared.slots[id], cursor, other,
-						   SLOTS, GENERATION, 0 };
+						   SLOTS, GENERATION, 0, 0 - SLOTS };
 		end->receiver = (struct ikc_receiver){ shared.slots[1 - id], cursor, other,
 						       SLOTS, GENERATION, 0 };
 	}

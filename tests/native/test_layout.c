@@ -36,6 +36,9 @@ static void test_layout_gives_each_writer_pages_of_its_own(void)
 	CHECK_EQ(offsetof(struct ikc_partition, identity) % IKC_PAGE_SIZE, 0);
 	CHECK_EQ(offsetof(struct ikc_partition, mailbox) % IKC_PAGE_SIZE, 0);
 	CHECK_EQ(offsetof(struct ikc_partition, status) % IKC_PAGE_SIZE, 0);
+	CHECK_EQ(offsetof(struct ikc_partition, report) % IKC_PAGE_SIZE, 0);
+	CHECK_EQ(offsetof(struct ikc_partition, log) % IKC_PAGE_SIZE, 0);
+	CHECK_EQ(offsetof(struct ikc_partition, trace) % IKC_PAGE_SIZE, 0);
 	CHECK_EQ(offsetof(struct ikc_partition, pool) % IKC_PAGE_SIZE, 0);
 	CHECK_EQ(sizeof(struct ikc_partition) % IKC_PAGE_SIZE, 0);
 	CHECK_EQ(sizeof(struct ikc_half) % IKC_PAGE_SIZE, 0);
@@ -49,6 +52,44 @@ static void test_layout_keeps_words_of_a_cursor_on_lines_of_their_own(void)
 	CHECK_EQ(offsetof(struct ikc_half, counters) % 64, 0);
 	CHECK_EQ(offsetof(struct ikc_half, control) % sizeof(struct ikc_slot), 0);
 	CHECK_EQ(offsetof(struct ikc_half, data) % sizeof(struct ikc_slot), 0);
+}
+
+/* No two channels share a line, and no slot crosses one. */
+static void test_layout_keeps_channels_apart(void)
+{
+	CHECK_EQ(offsetof(struct ikc_half, channels) % 64, 0);
+	CHECK_EQ(sizeof(struct ikc_channel), 64);
+	CHECK_EQ(offsetof(struct ikc_half, channel_cursors) % 64, 0);
+	CHECK_EQ(offsetof(struct ikc_half, channel_slots) % sizeof(struct ikc_slot), 0);
+	CHECK_EQ(sizeof(struct ikc_slot) % 64, 0);
+	CHECK_EQ(IKC_CHANNELS % 2, 0);
+	CHECK_EQ(IKC_CHANNEL_SLOTS & (IKC_CHANNEL_SLOTS - 1), 0);
+	CHECK(IKC_CHANNEL_SLOTS * IKC_SLOT_DATA >= IKC_MESSAGE_MAX);
+}
+
+/* A word that is not at a multiple of its size is not written at once. */
+static void test_layout_aligns_words_of_records(void)
+{
+	CHECK_EQ(offsetof(struct ikc_trace, records) % 64, 0);
+	CHECK_EQ(sizeof(struct ikc_trace_record) % 8, 0);
+	CHECK_EQ(offsetof(struct ikc_trace_record, time_ns) % 8, 0);
+	CHECK_EQ(offsetof(struct ikc_trace_record, generation) % 4, 0);
+	CHECK_EQ(offsetof(struct ikc_trace_record, from_port) % 2, 0);
+	CHECK_EQ(offsetof(struct ikc_channel, sent) % 8, 0);
+	CHECK_EQ(offsetof(struct ikc_channel, packet_size) % 4, 0);
+	CHECK_EQ(offsetof(struct ikc_half, channel_turn) % 4, 0);
+	CHECK_EQ(offsetof(struct ikc_mailbox, trace) % 4, 0);
+	CHECK_EQ(IKC_TRACE_RECORDS & (IKC_TRACE_RECORDS - 1), 0);
+}
+
+/* Every page of a pool can be told in what a channel keeps of its loans, and every byte in a reference. */
+static void test_layout_of_a_pool_is_whole_pages(void)
+{
+	CHECK_EQ(IKC_POOL_PAGES * IKC_PAGE_SIZE, IKC_POOL_SIZE);
+	CHECK_EQ(sizeof(((struct ikc_partition *)NULL)->pool), IKC_POOL_SIZE);
+	CHECK_EQ(IKC_POOL_PAGES % 64, 0);
+	CHECK(IKC_POOL_PAGES <= UINT16_MAX);
+	CHECK(sizeof(struct ikc_reference) <= IKC_SLOT_DATA);
 }
 
 static void test_layout_of_a_valid_header_has_no_fault(void)
@@ -126,6 +167,9 @@ int main(void)
 	RUN(test_layout_parts_do_not_overlap);
 	RUN(test_layout_gives_each_writer_pages_of_its_own);
 	RUN(test_layout_keeps_words_of_a_cursor_on_lines_of_their_own);
+	RUN(test_layout_keeps_channels_apart);
+	RUN(test_layout_aligns_words_of_records);
+	RUN(test_layout_of_a_pool_is_whole_pages);
 	RUN(test_layout_of_a_valid_header_has_no_fault);
 	RUN(test_layout_names_what_is_wrong_with_a_header);
 	RUN(test_layout_of_another_minor_version_is_accepted);

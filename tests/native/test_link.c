@@ -235,6 +235,7 @@ static void test_link_does_not_blame_a_restarted_peer_for_its_tail(void)
 	struct node node = node_create();
 	struct ikc_link *host = &node.ends[HOST];
 	char text[IKC_MESSAGE_MAX + 1];
+	int result = IKC_OK;
 
 	settle(&node);
 	for (uint32_t i = 0; i <= IKC_DATA_SLOTS; i++) {
@@ -243,7 +244,10 @@ static void test_link_does_not_blame_a_restarted_peer_for_its_tail(void)
 	}
 	boot(&node, LWK);
 	ikc_link_settle(&node.ends[LWK]);
-	CHECK_EQ(send_text(host, IKC_RING_DATA, "x"), IKC_BAD_TAIL);
+	/* found when the room that was seen is used up */
+	for (uint32_t i = 0; result == IKC_OK && i <= IKC_DATA_SLOTS; i++)
+		result = send_text(host, IKC_RING_DATA, "x");
+	CHECK_EQ(result, IKC_BAD_TAIL);
 	ikc_link_fault(host, IKC_RESET_BAD_TAIL);
 	CHECK_EQ(host->own->reset_reason, IKC_RESET_PEER_RESET);
 	settle(&node);

@@ -249,7 +249,7 @@ static void name_end(uint32_t id, const char *name)
 	explore_word(&half->cursors[IKC_RING_CONTROL].tail, 4, "%s tail", name);
 	for (uint32_t i = 0; i < 2; i++) {
 		explore_word(&half->control[i].stamp, 8, "%s slot %u stamp", name, i);
-		explore_word(&half->control[i].length, 4, "%s slot %u length", name, i);
+		explore_word(&half->control[i].length, 8, "%s slot %u header", name, i);
 		explore_word(&half->control[i].data, 8, "%s slot %u data", name, i);
 	}
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The C tests of the IKC headers (tests/native/Makefile) as part of the suite."""
+"""The C tests of the IKC headers and of the Linux driver (tests/native/Makefile) as part of the suite."""
 
 import os
 import subprocess
@@ -29,16 +29,21 @@ def test_ikc_headers_stand_alone() -> None:
 
 
 @pytest.mark.timeout(900)
-def test_ikc_headers_do_what_the_protocol_says() -> None:
+def test_ikc_headers_and_linux_driver_do_what_is_promised() -> None:
     run_make("check-programs")
 
 
 @pytest.mark.timeout(900)
-def test_ikc_tests_find_faults_put_into_the_headers() -> None:
+def test_ikc_headers_withstand_a_peer_that_libfuzzer_plays() -> None:
+    run_make("check-fuzz")
+
+
+@pytest.mark.timeout(900)
+def test_ikc_tests_find_faults_put_into_headers_and_driver() -> None:
     run_make("check-mutants")
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
-def test_ikc_headers_do_what_the_protocol_says_for_long() -> None:
+def test_ikc_headers_and_linux_driver_do_what_is_promised_for_long() -> None:
     run_make("soak", IKC_SOAK="1")

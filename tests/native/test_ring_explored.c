@@ -174,8 +174,7 @@ static void name_words(void)
 		slot->length = 16;
 		memset(slot->data, 0xee, 16);
 		explore_word(&slot->stamp, 8, "slot %u stamp", i);
-		explore_word(&slot->length, 4, "slot %u length", i);
-		explore_word(&slot->to_port, 2, "slot %u to_port", i);
+		explore_word(&slot->length, 8, "slot %u header", i);
 		explore_word(&slot->data[0], 8, "slot %u data 0", i);
 		explore_word(&slot->data[8], 8, "slot %u data 1", i);
 	}
@@ -196,7 +195,8 @@ static void setup(void *const locals[])
 					      &shared.cursors[RECEIVER],
 					      plan->slots,
 					      GENERATION,
-					      FIRST };
+					      FIRST,
+					      FIRST - plan->slots };
 	receiver->receiver = (struct ikc_receiver){ shared.slots,
 						    &shared.cursors[RECEIVER],
 						    &shared.cursors[SENDER],

@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 
 from orchestrator.client import Client
+from orchestrator.deadlines import Deadlines
 from orchestrator.errors import EnclaveError
 from orchestrator.host_image import HostImage
 from orchestrator.ikc_layout import Layout, ensure_layout
+from orchestrator.kinds import KernelKind
 from orchestrator.launch_options import LaunchOptions
 from orchestrator.plan import Plan
 from orchestrator.resolve import resolve
@@ -23,6 +25,7 @@ from orchestrator.standby import standby
 from tests.unit import fake_qemu
 
 ROOT = Path(__file__).parents[2]
+SHORT = Deadlines(launch_s=60, ready_s=60, answer_s=1, shutdown_s=5, monitor_s=5)
 SPEC = """
 name: {name}
 node:
@@ -59,18 +62,21 @@ class Computer:
         spec.write_text(SPEC.format(name=name, lwk0=lwk0))
         return resolve(load_spec(spec, {}), spec)
 
-    def start(self, name: str = "fake", lwk0: str = "") -> Client:
+    def start(
+        self, name: str = "fake", lwk0: str = "", interpose: bool = False, wait_gdb: tuple[str, ...] = ()
+    ) -> Client:
         """`lwk0` is the mood of that partition's guest."""
         run = RunFolder(name)
         kernel = self.folder / "kernel"
         kernel.touch()
         self.runs.append(run)
-        options = LaunchOptions("tcg", self.layout, HostImage(kernel, kernel, "6.1"), kernel)
+        images = {KernelKind.LINUX: HostImage(kernel, kernel, "6.1")}
+        options = LaunchOptions("tcg", self.layout, images, kernel, 0, interpose, None, wait_gdb)
         with standby() as waiting:
             return waiting.start(run, self.plan(name, lwk0), options)
 
-    def up(self, name: str = "fake") -> Client:
-        client = self.start(name)
+    def up(self, name: str = "fake", interpose: bool = False, lwk0: str = "") -> Client:
+        client = self.start(name, lwk0, interpose=interpose)
         client.wait()
         return client
 
@@ -111,3 +117,12 @@ def runs(pid: int) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return False
     return stat.rpartition(")")[2].split()[0] != "Z"
+
+
+def type_in(client: Client, name: str, text: str) -> None:
+    """Returns when the guest has echoed it."""
+    with client.console(name) as console:
+        console.sendall(text.encode() + b"\n")
+        seen = b""
+        while text.encode() not in seen.replace(b"boots", b""):
+            seen += console.recv(4096)

@@ -117,10 +117,11 @@ def module(folder: Path, depends: str, vermagic: str = VERMAGIC, alias: str = ""
     return _assemble(folder, f'.section .modinfo, "a"\n{info}{types}', "-c") + SIGNATURE
 
 
-def pvh_kernel(folder: Path) -> bytes:
-    """An ELF with a PVH note."""
+def pvh_kernel(folder: Path, vermagic: str = VERMAGIC) -> bytes:
+    """An ELF with a PVH note, which says for which kernel its modules must be built."""
     note = '.section .note.Xen, "a", @note\n.long 4, 4, 18\n.asciz "Xen"\n.long 0x100000\n'
-    return _assemble(folder, f".globl _start\n_start: hlt\n{note}", "-nostdlib", "-static")
+    insists = f'.section .rodata\n.asciz "{vermagic}"\n'
+    return _assemble(folder, f".globl _start\n_start: hlt\n{note}{insists}", "-nostdlib", "-static")
 
 
 def bzimage(kernel: bytes) -> bytes:

@@ -6,6 +6,8 @@ How the guest behaves is said on its command line (`-append`), and typed into it
     mute      its monitor never greets                 reset    resets, though nobody asked it to
     deaf      its monitor does not obey `quit`         hang     takes no doorbell any more
     late      it never gets READY                      wake     takes them again
+    slow      takes time to tell its registers         triple   resets, as after a triple fault
+                                                       send     is a message to partition 0, for its trace
     exit      QEMU ends at once with status 1          log X    writes X into its kernel log
                                                        flood    writes 64 KiB to the console
 The console echoes what is typed. QMP's `x-do` sends an event or ends QEMU (test_machine.py).
@@ -15,11 +17,14 @@ import array
 import json
 import mmap
 import os
+import re
 import select
 import signal
 import socket
 import struct
 import sys
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -29,7 +34,25 @@ from orchestrator.ikc import Region, View
 from orchestrator.ikc_layout import ensure_layout
 
 BUILD = "ENCLAVE_FAKE_QEMU_BUILD"  # environment: the folder of ikc_layout.json
+FREE_BYTES = 8 << 20
 FLOOD = 1 << 16
+SLOW_S = 1.0
+KNOWN = range(6)  # commands of the mailbox: those of ABI 2.0
+CODE, CALLER, FRAME = (
+    0x20_0010,
+    0x20_0020,
+    0x1000,
+)  # where its CPU is, from where it was called, and its frame
+DOUBLE_FAULT_GATE = 8 * 16
+# Of a CPU with paging off, so that its frame is where it says; the limit of its IDT is to be filled in.
+REGISTERS = f"""
+CPU#0
+RAX=0000000000000000 RBP={FRAME:016x} RSP={FRAME:016x}
+RIP={CODE:016x} RFL=00000002 [-------] CPL=0 II=0 A20=1 SMM=0 HLT=0
+IDT=     0000000000000000 %08x
+CR0=00000011 CR2=0000000000000000 CR3=0000000000000000 CR4=00000000
+EFER=0000000000000400
+"""
 USERNET = """Hub -1 (net0):
   Protocol[State]    FD  Source Address  Port   Dest. Address  Port RecvQ SendQ
   TCP[HOST_FORWARD]  15       127.0.0.1 40713       10.0.2.15    22     0     0
@@ -88,13 +111,33 @@ class Monitor:
             self.event("SHUTDOWN", guest=False, reason="host-qmp-quit")
             sys.exit(0)
         if command == "human-monitor-command":
-            return USERNET
+            return self.obey_person(arguments["command-line"])
+        if command == "query-version":
+            return {"qemu": {"major": 7, "minor": 2, "micro": 22}, "package": "fake"}
+        if command == "query-cpus-fast":
+            place = {"socket-id": 0, "core-id": 0, "thread-id": 0}
+            return [{"cpu-index": 0, "thread-id": os.getpid(), "props": place}]
+        if command == "memsave":
+            Path(arguments["filename"]).write_bytes(bytes(arguments["size"]))
+        if command == "dump-guest-memory":
+            Path(arguments["protocol"].removeprefix("file:")).write_bytes(b"\x7fELF")
         if command == "x-do":
             return self.do(**arguments)
+        if command == "stop" and self.guest:
+            self.guest.pause()
         if command == "cont" and self.guest:
             self.event("RESUME")
-            self.guest.boot()
+            self.guest.resume()
         return None if command == "quit" else {}
+
+    def obey_person(self, line: str) -> str:
+        if line.startswith("gdbserver unix:") and self.guest:
+            Stub(line.removeprefix("gdbserver unix:").partition(",")[0], self.guest).start()
+        if line != "info registers -a":
+            return "" if line.startswith("gdbserver") else USERNET
+        if self.mood == "slow":
+            time.sleep(SLOW_S)
+        return REGISTERS % (0 if self.guest and self.guest.tripled else 0xFFF)
 
     def do(self, event: str = "", data: Any = None, exit: int = -1, say: str = "") -> Any:
         if event:
@@ -106,18 +149,50 @@ class Monitor:
         return {}
 
 
+class Stub(threading.Thread):
+    """gdb's remote protocol: `c` lets the guest run, any byte stops it, `D` detaches; no more than that."""
+
+    def __init__(self, path: str, guest: "Guest") -> None:
+        super().__init__(daemon=True)
+        self.guest = guest
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(path)
+        self.listener.listen()
+
+    def run(self) -> None:
+        connection, _ = self.listener.accept()
+        self.stop()
+        while data := connection.recv(4096):
+            self.stop()
+            for packet in re.findall(rb"\$([^#]*)#..", data):
+                if packet.startswith((b"c", b"D")):
+                    self.guest.monitor.event("RESUME")
+                    self.guest.resume()
+                connection.sendall(b"+$OK#9a" if packet.startswith(b"D") else b"+$#00")
+
+    def stop(self) -> None:
+        if not self.guest.paused and not self.guest.waits:
+            self.guest.pause()
+
+
 class Guest:
     """A kernel, as far as the region shows it."""
 
-    def __init__(self, fabric: socket.socket, serial: socket.socket, monitor: Monitor, mood: str) -> None:
+    def __init__(
+        self, fabric: socket.socket, serial: socket.socket, monitor: Monitor, mood: str, waits: bool
+    ) -> None:
         self.serial = serial
         self.monitor = monitor
         self.mood = mood
         self.hung = False
+        self.paused = False
+        self.waits = waits
+        self.tripled = False
         self.typed = b""
         self.id, region, self.doorbells = converse(fabric)
         self.region = Region(mmap.mmap(region, 0), ensure_layout(Path(os.environ[BUILD])))
-        self.boot()
+        if not waits:
+            self.boot()
 
     @property
     def partition(self) -> View:
@@ -134,6 +209,7 @@ class Guest:
         self.say("NONE")
         status.store("report_valid", 0)
         status.store("panic_length", 0)
+        status.store("memory_bytes", 0)
         status.store("answered", mailbox.load("sequence"))
         status.store("incarnation", mailbox.load("incarnation"))
         self.say("BOOTING")
@@ -144,6 +220,7 @@ class Guest:
         self.serial.sendall(b"fake kernel\r\nboots")
         if self.mood != "late":
             self.log("ready\n")
+            self.tell_use()
             self.say("READY")
 
     def use_memory(self, path: str) -> None:
@@ -154,6 +231,21 @@ class Guest:
                     self.log("memory of an earlier life\n")
                 memory.seek(0)
                 memory.write(b"used")
+                memory.seek(FRAME)
+                memory.write(struct.pack("<2Q", 0, CALLER + 1))
+                memory.seek(DOUBLE_FAULT_GATE)
+                memory.write(struct.pack("<HHBBHII", CODE & 0xFFFF, 8, 0, 0x8E, CODE >> 16, 0, 0))
+
+    def tell_use(self) -> None:
+        """One program, which has made a call for each answer to the monitor. Linux does not tell."""
+        status, kinds = self.partition.inner("status"), self.region.layout.enums["ikc_kernel_kind"]
+        if self.partition.inner("identity").load("kernel_kind") == kinds["IKC_KERNEL_LWK"]:
+            status.store("free_bytes", FREE_BYTES)
+            status.store("processes", 1)
+            status.store("threads", 2)
+            status.store("offloads", status.load("heartbeat"))
+            status.store("offload_ns", 1000 * status.load("heartbeat"))
+            status.store("memory_bytes", 2 * FREE_BYTES)
 
     def log(self, text: str) -> None:
         log = self.partition.inner("log")
@@ -163,17 +255,31 @@ class Guest:
             log.store("data", byte, at + i)
         log.store("written", at + len(text))
 
+    def trace(self) -> None:
+        """A record of a message that would be sent now."""
+        trace = self.partition.inner("trace")
+        number = trace.load("written")
+        trace.inner("records", number).store("stamp", number + 1)
+        trace.store("written", number + 1)
+
     def rung(self) -> None:
         try:
             os.eventfd_read(self.doorbells[self.id][0])
         except BlockingIOError:
             return
+        self.look()
+
+    def look(self) -> None:
         status, mailbox = self.partition.inner("status"), self.partition.inner("mailbox")
         sequence = mailbox.load("sequence")
-        if self.hung or sequence == status.load("answered"):
+        if self.hung or self.paused or sequence == status.load("answered"):
             return
         command = mailbox.load("command")
+        self.tell_use()
         status.store("heartbeat", status.load("heartbeat") + 1)
+        known = command in KNOWN
+        results = self.region.layout.enums["ikc_mailbox_result"]
+        status.store("answer", results["IKC_MAILBOX_DONE" if known else "IKC_MAILBOX_UNKNOWN"])
         status.store("answered", sequence)
         os.eventfd_write(self.doorbells[self.region.header().load("monitor_id")][0], 1)
         commands = self.region.layout.names("ikc_command", "IKC_COMMAND_")
@@ -197,6 +303,19 @@ class Guest:
             self.monitor.event("GUEST_PANICKED", action="pause")
             self.monitor.event("STOP")
 
+    def pause(self) -> None:
+        self.paused = True
+        self.monitor.event("STOP")
+
+    def resume(self) -> None:
+        """After a pause it goes on; after a reset, and at first, it boots."""
+        self.waits = False
+        if self.paused:
+            self.paused = False
+            self.look()
+        else:
+            self.boot()
+
     def stop(self, reason: str) -> None:
         self.monitor.event("SHUTDOWN", guest=True, reason=reason)
         self.monitor.event("STOP")
@@ -206,13 +325,16 @@ class Guest:
         self.serial.sendall(data)
         *lines, self.typed = (self.typed + data).split(b"\n")
         for line in lines:
-            word, _, rest = line.decode().strip().partition(" ")
-            if word == "reset":
+            word, _, rest = line.decode(errors="replace").strip().partition(" ")
+            if word in ("reset", "triple"):
+                self.tripled = word == "triple"
                 self.stop("guest-reset")
             elif word in ("hang", "wake"):
                 self.hung = word == "hang"
             elif word == "log":
                 self.log(rest + "\n")
+            elif word == "send" and self.partition.inner("mailbox").load("trace"):
+                self.trace()
             elif word == "flood":
                 self.serial.sendall(b"x" * FLOOD)
 
@@ -246,7 +368,7 @@ def main(arguments: Sequence[str]) -> None:
     monitor.greet()
     sources = {qmp.fileno(): monitor.take}
     if fabric is not None and serial is not None:
-        guest = monitor.guest = Guest(fabric, serial, monitor, mood)
+        guest = monitor.guest = Guest(fabric, serial, monitor, mood, "-S" in arguments)
         guest.use_memory(option(arguments, "-object", "id=ram0,").partition("mem-path=")[2])
         sources |= {serial.fileno(): guest.take_input, guest.doorbells[guest.id][0]: guest.rung}
     poll = select.poll()

@@ -30,6 +30,12 @@ int main(int argc, char **argv)
 	lwk->status.cpus_online = 3;
 	lwk->status.ready_ns = 12345678901;
 	strcpy(lwk->status.panic_text, "oh no\n\033[2J");
+	lwk->status.memory_bytes = 64 << 20;
+	lwk->status.free_bytes = 48 << 20;
+	lwk->status.processes = 2;
+	lwk->status.threads = 5;
+	lwk->status.offloads = 1000;
+	lwk->status.offload_ns = 6000000000;
 	lwk->status.panic_length = strlen(lwk->status.panic_text);
 	lwk->status.answered = lwk->mailbox.sequence;
 	lwk->status.state = IKC_PARTITION_PANICKED;

@@ -63,7 +63,7 @@ class SshServer:
         ssh_keys.write_private(folder / "id", keys.user_private)
         (folder / "known_hosts").write_text(f"* {self._host_key.get_name()} {self._host_key.get_base64()}\n")
         port = self._listener.getsockname()[1]
-        self.endpoint = Endpoint("127.0.0.1", port, "root", folder / "id", folder / "known_hosts")
+        self.endpoint = Endpoint("host", "127.0.0.1", port, "root", folder / "id", folder / "known_hosts")
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._thread.start()
 

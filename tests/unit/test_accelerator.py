@@ -5,7 +5,10 @@ from pathlib import Path
 import pytest
 
 from orchestrator import accelerator, trial_run
-from orchestrator.errors import EnvironmentFault
+from orchestrator.errors import EnvironmentFault, UsageError
+from orchestrator.plan import Plan
+from orchestrator.resolve import resolve
+from orchestrator.spec import Spec
 from orchestrator.trial import Trial
 
 KVM = Trial("kvm", True, 0.2, "good")
@@ -106,3 +109,29 @@ def test_kvm_without_its_device_is_not_tried(qemu: Path, monkeypatch: pytest.Mon
     verdict = choose("auto", qemu, monkeypatch, Trials(KVM, TCG))
     assert verdict.accelerator == "tcg"
     assert "there is no" in verdict.reason
+
+
+# ---- APIC ids of more than 8 bits ----
+
+
+def plan_of_cpus(cores: int) -> Plan:
+    cpus = f"0-{2 * cores - 1}"
+    spec = {
+        "name": "some",
+        "node": {"cpus": {"sockets": 2, "cores": cores}, "numa": [{"cpus": cpus, "memory": "1G"}]},
+        "partitions": {"host": {"kernel": "linux", "cpus": cpus, "memory": {0: "512M"}}},
+    }
+    return resolve(Spec.model_validate(spec), Path("some.yaml"))
+
+
+@pytest.mark.parametrize("asked", ["auto", "kvm", "tcg"])
+def test_what_was_asked_for_stands_where_8_bits_do(asked: str) -> None:
+    assert accelerator.accelerator_of(plan_of_cpus(127), asked) == asked
+
+
+def test_more_than_8_bits_are_for_kvm() -> None:
+    plan = plan_of_cpus(129)
+    assert accelerator.accelerator_of(plan, "auto") == "kvm"
+    assert accelerator.accelerator_of(plan, "kvm") == "kvm"
+    with pytest.raises(UsageError, match="host: 258 CPUs laid out like this need APIC ids up to 384"):
+        accelerator.accelerator_of(plan, "tcg")

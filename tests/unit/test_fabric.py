@@ -10,6 +10,7 @@ import socket
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -177,6 +178,19 @@ def test_memory_cannot_be_cut_and_is_zero_again_after_a_life(layout: Layout) -> 
                 window[4096:4100] = b"data"
                 fabric.clear_memory("lwk0-0")
                 assert window[4096:4100] == bytes(4)
+
+    asyncio.run(scene())
+
+
+@pytest.mark.skipif(
+    not Path("/sys/kernel/mm/hugepages/hugepages-2048kB").exists(), reason="no hugepages of 2M"
+)
+def test_memory_is_of_the_pages_that_it_is_asked_to_be_of(layout: Layout) -> None:
+    async def scene() -> None:
+        memory = {"lwk0-0": 1 << 25, "lwk1-0": 1 << 25}
+        with Fabric(layout, identities(2), memory, hugepages={"lwk1-0": 2 << 20}) as fabric:
+            sizes = {name: os.fstat(descriptor).st_blksize for name, descriptor in fabric.memory_fds.items()}
+        assert sizes == {"lwk0-0": mmap.PAGESIZE, "lwk1-0": 2 << 20}
 
     asyncio.run(scene())
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator import ikc_layout
-from orchestrator.ikc import NO_WINDOW, Identity, LogReader, Region, Segment
+from orchestrator.ikc import NO_WINDOW, Identity, LogReader, Region, Segment, Traffic, Use
 from orchestrator.ikc_layout import HEADERS, Layout, ensure_layout, region_size
 
 GUEST = Path(__file__).parent / "ikc_guest.c"
@@ -57,6 +57,8 @@ def test_c_and_python_read_each_other(region: Region, tmp_path: Path) -> None:
     assert (status.incarnation, status.answered, status.answer) == (1, sequence, "DONE")
     assert (status.cpus_online, status.ready_ns) == (3, 12345678901)
     assert status.panic_text == "oh no\n\N{REPLACEMENT CHARACTER}[2J"
+    assert status.use == Use(64 << 20, 48 << 20, 2, 5, 1000, 6_000_000_000)
+    assert region.status(0).use is None
     report = region.report(1)
     assert report is not None
     assert report.cpus == ((0, 0), (5, 1))
@@ -164,6 +166,24 @@ def test_layout_is_kept_until_the_headers_change(
     assert ensure_layout(tmp_path) == ensure_layout(tmp_path) == layout
     assert len(compiled) == 1
     changed = headers / "ikc_layout.h"
-    changed.write_text(changed.read_text().replace("IKC_ABI_MINOR = 0", "IKC_ABI_MINOR = 9"))
+    changed.write_text(changed.read_text().replace("IKC_ABI_MINOR = 2", "IKC_ABI_MINOR = 9"))
     assert ensure_layout(tmp_path).constant("IKC_ABI_MINOR") == 9
     assert len(compiled) == 2
+
+
+def test_traffic_is_what_data_and_channels_have_counted(region: Region) -> None:
+    half = region.half(1, 0)
+    counters = half.inner("counters")
+    for number, field in enumerate(Traffic._fields):
+        counters.store(field, 100 + number)
+    for channel, sent in ((0, 7), (31, 1 << 40)):
+        half.inner("channels", channel).store("sent", sent)
+        half.inner("channels", channel).store("doorbells", 2)
+    traffic = region.traffic(1, 0)
+    assert traffic == Traffic(100 + 7 + (1 << 40), 101, 102, 103, 104, 105 + 4, 106, 107, 108)
+    assert region.traffic(0, 1) == Traffic(*[0] * 9)
+
+
+def test_lives_are_those_of_both_ends(region: Region) -> None:
+    region.half(0, 1).store("lives", 0x0002_0003_0001_0004)
+    assert region.lives(0, 1) == (0x0002_0003, 0x0001_0004)

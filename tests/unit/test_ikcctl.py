@@ -60,3 +60,10 @@ def test_without_the_device_it_asks_for_the_module(ikcctl: Ikcctl) -> None:
         done = ikcctl(*words.split())
         assert done.returncode == 3, words
         assert "/dev/ikc: No such file or directory: is ikc.ko loaded?" in done.stderr
+
+
+def test_gccs_analyzer_has_nothing_to_say(tmp_path: Path) -> None:
+    sources = ROOT / "guest-kernels" / "linux"
+    command = ["make", "-s", "-C", str(sources), "tools", f"OUT={tmp_path}", "TOOLFLAGS=-fanalyzer"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

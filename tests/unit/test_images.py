@@ -14,11 +14,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_ssh_private_key
 
-from orchestrator import host_kernel, host_programs, host_tree, images
+from orchestrator import host_kernel, host_programs, host_tree, images, source_kernel
 from orchestrator.errors import EnvironmentFault, UsageError
 from orchestrator.host_image import HostImage
+from orchestrator.kinds import KernelKind
 from orchestrator.run_initramfs import write_run_initramfs
-from tests.unit import fake_debian
+from tests.unit import fake_debian, fake_linux_source
 
 Build = Callable[..., HostImage]
 
@@ -38,9 +39,12 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def build(fake: fake_debian.FakeDebian, programs: Path, tmp_path: Path) -> Build:
     def run(
-        packages: Sequence[str] = (), files: Mapping[str, Path] | None = None, where: str = "build"
+        packages: Sequence[str] = (),
+        files: Mapping[str, Path] | None = None,
+        where: str = "build",
+        kind: KernelKind = KernelKind.LINUX,
     ) -> HostImage:
-        return images.ensure_host_image(tmp_path / where, packages, files or {}, fake_debian.quiet)
+        return images.ensure_host_image(tmp_path / where, kind, packages, files or {}, fake_debian.quiet)
 
     return run
 
@@ -129,6 +133,30 @@ def test_a_module_for_another_kernel_is_refused(build: Build, programs: Path, tm
     (programs / "ikc.ko").write_bytes(fake_debian.module(tmp_path, "", vermagic="5.10.0 SMP"))
     with pytest.raises(UsageError, match=r"ikc\.ko is for '5\.10\.0 SMP'"):
         build()
+
+
+@pytest.fixture
+def source(fake: fake_debian.FakeDebian, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The release of a kernel that is built from source."""
+    fake_linux_source.add(fake, tmp_path)
+    monkeypatch.setattr(source_kernel, "missing_tools", list)
+    return source_kernel.ensure_source_kernel(tmp_path / "build", fake_debian.quiet).release
+
+
+def test_kernel_from_source_has_no_modules_but_ours(
+    source: str, build: Build, programs: Path, tmp_path: Path
+) -> None:
+    ours = fake_debian.module(tmp_path, "", vermagic=fake_linux_source.VERMAGIC.format(source))
+    (programs / "ikc.ko").write_bytes(ours)
+    image = build(kind=KernelKind.SOURCE)
+    assert image.kernel_version == source
+    root = contents(image.initramfs, tmp_path / "root")
+    assert [modules(root, stage) for stage in ("libraries", "drivers", "last")] == [[], ["ikc"], []]
+
+
+def test_a_module_for_debians_kernel_is_refused_by_that_from_source(source: str, build: Build) -> None:
+    with pytest.raises(UsageError, match=rf"the host runs Linux '{source} .*, but .*ikc\.ko is for"):
+        build(kind=KernelKind.SOURCE)
 
 
 def test_programs_are_where_init_looks_for_them(build: Build, tmp_path: Path) -> None:
@@ -223,7 +251,8 @@ def run(build: Build, tmp_path: Path) -> Path:
     """The files of a run."""
     folder = tmp_path / "run"
     folder.mkdir()
-    write_run_initramfs(build(), folder / "initramfs", folder / "id_ed25519", folder / "known_hosts")
+    made_of = {folder / "initramfs": build().initramfs}
+    write_run_initramfs(made_of, folder / "id_ed25519", folder / "known_hosts")
     return folder
 
 
@@ -257,7 +286,8 @@ def test_the_host_has_the_key_that_it_is_known_by(run: Path) -> None:
 
 def test_keys_are_fresh_for_each_run(build: Build, tmp_path: Path) -> None:
     paths = [tmp_path / name for name in ("initramfs", "id", "known")]
-    write_run_initramfs(build(), *paths)
+    made_of, keys = {paths[0]: build().initramfs}, paths[1:]
+    write_run_initramfs(made_of, *keys)
     first = [path.read_bytes() for path in paths]
-    write_run_initramfs(build(), *paths)
+    write_run_initramfs(made_of, *keys)
     assert all(path.read_bytes() != old for path, old in zip(paths, first, strict=True))

@@ -29,6 +29,8 @@ WAY_OF_A_SPEC = (
     "spec_file",
     "numa",
     "resolve",
+    "computer",
+    "placement",
     "qemu_command",
 )
 

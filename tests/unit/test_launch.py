@@ -60,7 +60,7 @@ class Teller:
 def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
     """All steps succeed until a test says otherwise."""
     monkeypatch.setenv("ENCLAVE_RUNTIME_DIR", str(tmp_path))
-    for name in ("find_qemu", "ensure_layout", "require_room", "ensure_lwk", "_ensure_image"):
+    for name in ("find_qemu", "ensure_layout", "require_room", "ensure_lwk", "_ensure_images"):
         monkeypatch.setattr(launch, name, lambda *arguments: None)
     monkeypatch.setattr(launch, "choose_accelerator", lambda *arguments: Verdict("tcg", "asked for"))
     return monkeypatch
@@ -82,6 +82,14 @@ def test_failure_takes_it_down_and_keeps_its_kind_and_words(world: pytest.Monkey
         up(client)
     assert client.downs == 1
     assert caught.value.hint == f"everything was taken down; the logs are in {RunFolder('solo').path}"
+
+
+def test_failure_of_a_kernel_names_the_story(world: pytest.MonkeyPatch) -> None:
+    (RunFolder("solo").crashes / "1-lwk0").mkdir(parents=True)
+    client = FakeClient(GuestError("lwk0: guest panicked"))
+    with pytest.raises(GuestError) as caught:
+        up(client)
+    assert caught.value.hint.splitlines()[0] == "`enclave crash solo` tells the story"
 
 
 @pytest.mark.parametrize("down_error", [None, EnclaveError("the supervisor is gone")])

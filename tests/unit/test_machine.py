@@ -141,11 +141,11 @@ def test_events_come_in_order_and_to_the_last(scene: Scene) -> None:
             await machine.connect(10)
             watching = asyncio.create_task(watch())
             await do(machine, event="STOP")
-            await do(machine, event="NOBODY_ASKED")
+            await do(machine, event="RTC_CHANGE")
             await do(machine, event="RESUME")
             assert await machine.end(10) == "quit"
             await watching
-        assert seen == ["STOP", "RESUME", "SHUTDOWN"]
+        assert seen == ["STOP", "RTC_CHANGE", "RESUME", "SHUTDOWN"]
 
     scene.play(play())
 

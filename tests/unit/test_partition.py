@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 
 from orchestrator.ikc import Status
-from orchestrator.partition import Partition, Reset, State
+from orchestrator.kinds import KernelKind
+from orchestrator.partition import Fault, Partition, Reset, State
 
 
 def status(state: str, incarnation: int = 1, panic_text: str = "") -> Status:
-    return Status(state, incarnation, 0, "DONE", 0, 1, 0, 0, 0, False, 0, panic_text)
+    return Status(state, incarnation, 0, "DONE", 0, 1, 0, 0, 0, False, 0, panic_text, None)
 
 
 def shutdown(reason: str) -> dict[str, Any]:
@@ -19,7 +20,7 @@ def shutdown(reason: str) -> dict[str, Any]:
 
 @pytest.fixture
 def booting() -> Partition:
-    partition = Partition("lwk0", 1, "lwk")
+    partition = Partition("lwk0", 1, KernelKind.LWK)
     partition.begin(1, now=100.0)
     return partition
 
@@ -145,6 +146,53 @@ def test_silence_of_a_paused_machine_is_explained(ready: Partition) -> None:
     assert ready.reason == "did not answer a probe within 5 s; it is paused (QMP stop)"
 
 
+def test_stopped_by_hand_is_held_until_it_is_resumed(ready: Partition) -> None:
+    ready.hear({"event": "STOP"}, "")
+    assert ready.held
+    ready.hear({"event": "RESUME"}, "")
+    assert not ready.held
+
+
+@pytest.mark.parametrize("cause", ["guest-reset", "guest-shutdown", "guest-panic"])
+def test_stopped_by_its_own_end_is_not_held(ready: Partition, cause: str) -> None:
+    ready.hear(shutdown(cause), "")
+    ready.hear({"event": "STOP"}, "")
+    assert not ready.held
+
+
+def test_quit_by_hand_is_named(ready: Partition) -> None:
+    assert ready.hear(shutdown("host-qmp-quit"), "") is Reset.NO
+    ready.end("QEMU ended")
+    assert (ready.state, ready.reason) == (State.EXITED, "QEMU was told to quit (QMP quit)")
+
+
+def test_reset_by_hand_begins_a_life(ready: Partition) -> None:
+    assert ready.hear(shutdown("host-qmp-system-reset"), "") is Reset.NEW_LIFE
+    ready.begin(2, now=102, by_reset=True)
+    ready.hear({"event": "STOP"}, "")
+    assert not ready.held
+    ready.panic("oops")
+    assert ready.hear(shutdown("host-qmp-system-reset"), "") is Reset.NEW_LIFE
+
+
+def test_reset_by_hand_does_not_raise_the_dead(ready: Partition) -> None:
+    ready.end("ended for a restart")
+    assert ready.hear(shutdown("host-qmp-system-reset"), "") is Reset.NO
+
+
+def test_reasons_of_other_events_are_no_reasons_to_end(ready: Partition) -> None:
+    for name in ("RESET", "BLOCK_IO_ERROR"):
+        assert ready.hear({"event": name, "data": {"guest": True, "reason": "guest-reset"}}, "") is Reset.NO
+    assert ready.state is State.READY
+
+
+def test_a_hold_is_over_with_the_life_that_was_held(ready: Partition) -> None:
+    ready.hold()
+    assert (ready.held, ready.holds) == (True, 1)
+    ready.begin(2, now=200)
+    assert (ready.held, ready.holds) == (False, 1)
+
+
 def test_first_reason_of_an_end_stays(ready: Partition) -> None:
     ready.hear(shutdown("guest-shutdown"), "")
     ready.end("QEMU ended")
@@ -170,3 +218,39 @@ def test_the_dead_say_nothing(ready: Partition) -> None:
 def test_nonsense_on_the_page_changes_nothing(ready: Partition) -> None:
     ready.say(status("UNKNOWN(77)"), now=101)
     assert ready.state is State.READY
+
+
+# ---- faults ----
+
+
+def test_each_fault_is_told_from_what_was_asked_for(ready: Partition) -> None:
+    assert ready.fault is None
+    ready.silent(5)
+    assert ready.fault is Fault.HANG
+    ready.answer()
+    assert ready.fault is None
+    ready.hear(shutdown("guest-reset"), "")
+    assert (ready.state, ready.fault) == (State.EXITED, Fault.RESET)
+    ready.begin(2, now=200.0)
+    assert ready.fault is None
+    ready.late(30, "")
+    assert ready.fault is Fault.HANG
+    ready.end("QEMU was killed by signal 9 (SIGKILL)", Fault.EXIT)
+    assert ready.fault is Fault.EXIT
+    ready.begin(3, now=300.0)
+    ready.end("ended for a restart")
+    assert ready.fault is None
+
+
+def test_the_end_of_a_panicked_machine_is_no_second_fault(ready: Partition) -> None:
+    ready.panic("no init")
+    assert ready.fault is Fault.PANIC
+    ready.end("QEMU ended", Fault.EXIT)
+    assert ready.state is State.EXITED
+    assert not ready.fault
+
+
+def test_kernel_that_a_person_has_stopped_has_not_hung(ready: Partition) -> None:
+    ready.hear({"event": "STOP"}, "")
+    ready.silent(5)
+    assert (ready.state, ready.fault) == (State.HUNG, None)

@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The plugin, in a pytest of its own, with a fake supervisor in place of every enclave."""
 
+import os
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,9 +29,19 @@ def supervisors(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[FakeSupervisor
     started: list[FakeSupervisor] = []
 
     def fake(
-        waiting: Standby, plan: Plan, run: RunFolder, asked: str, teller: launch.Teller
+        waiting: Standby,
+        plan: Plan,
+        run: RunFolder,
+        asked: str,
+        teller: launch.Teller,
+        interpose: bool,
     ) -> dict[str, Any]:
         started.append(FakeSupervisor(run))
+        started[-1].status["interposed"] = interpose
+        ok = {"ok": {"count": 1, "rules": []}}
+        started[-1].answers = {
+            verb: [ok] for verb in ("doorbell-rule", "doorbell-clear", "storm", "scribble")
+        }
         return started[-1].status
 
     monkeypatch.setattr(launch, "launch", fake)
@@ -56,6 +70,34 @@ def test_it(enclave):
     verbs = [request["verb"] for request in supervisors[0].requests]
     assert verbs == ["status", "status", "command", "down"]
     assert not supervisors[0].run.runtime.exists()
+
+
+def test_faults_are_asked_for_and_rules_do_not_outlive_their_block(
+    pytester: pytest.Pytester, supervisors: list[FakeSupervisor]
+) -> None:
+    code = """
+@pytest.mark.enclave(SOLO, interpose=True)
+def test_it(enclave):
+    assert enclave.status()["interposed"]
+    with pytest.raises(ValueError), enclave.doorbell_faults("host", "lwk0", 1, drop=0.5, seed=3):
+        raise ValueError
+    enclave.fault("lwk0", "pause")
+    enclave.fault("lwk0", "continue")
+    assert enclave.storm("host", "lwk0", 1, rate=10, seconds=2) == 1
+    assert enclave.scribble("lwk0", "cursors", peer="host", seed=4) == 1
+"""
+    run_tests(pytester, code).assert_outcomes(passed=1)
+    _, rule, clear, pause, resume, storm, scribble, _ = supervisors[0].requests
+    assert (rule["from"], rule["to"], rule["vector"], rule["drop"], rule["seed"]) == (
+        "host",
+        "lwk0",
+        1,
+        0.5,
+        3,
+    )
+    assert [each["verb"] for each in (clear, pause, resume)] == ["doorbell-clear", "pause", "continue"]
+    assert (storm["rate"], storm["seconds"]) == (10, 2)
+    assert (scribble["group"], scribble["peer"], scribble["seed"]) == ("cursors", "host", 4)
 
 
 def test_enclaves_of_one_spec_have_names_of_their_own(
@@ -118,3 +160,75 @@ def test_it(enclave):
 def test_fixture_without_its_marker_says_what_is_missing(pytester: pytest.Pytester) -> None:
     result = run_tests(pytester, "def test_it(enclave):\n    pass\n")
     result.stdout.fnmatch_lines(["*needs @pytest.mark.enclave*"])
+
+
+def test_failed_test_tells_what_crashed(pytester: pytest.Pytester, supervisors: list[FakeSupervisor]) -> None:
+    code = """
+import json
+from tests.unit.test_crash_story import story
+
+@pytest.mark.enclave(SOLO)
+def test_it(enclave):
+    for number in (1, 2):
+        bundle = enclave.run.crashes / f"{number}-lwk0"
+        bundle.mkdir(parents=True)
+        (bundle / "crash.json").write_text(json.dumps(story(number=number, bundle=str(bundle))))
+    assert [crash["number"] for crash in enclave.crashes()] == [1, 2]
+    assert False
+"""
+    result = run_tests(pytester, code)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*enclave crash*",
+            "lwk0 panicked*crash 2 *",
+            "*page_free, lwk/kernel/page_alloc.c:210*",
+            "*/crash/1-lwk0",
+        ]
+    )
+    assert "settle" in [request["verb"] for request in supervisors[0].requests]
+
+
+FAKE_LAUNCH = """
+import pytest
+from orchestrator import launch
+from tests.unit.fake_supervisor import FakeSupervisor
+
+def fake(waiting, plan, run, *rest):
+    return FakeSupervisor(run).status
+
+launch.launch = fake
+"""
+
+
+def test_sigterm_ends_the_enclaves_of_a_pytest_first(pytester: pytest.Pytester) -> None:
+    """As timeout(1) and CI systems end one."""
+    pytester.makeconftest(FAKE_LAUNCH)
+    pytester.makepyfile(
+        HEAD
+        + """
+import signal
+
+@pytest.fixture
+def last():
+    yield
+    print("the fixtures let go")
+
+@pytest.mark.enclave(SOLO)
+def test_it(last, enclave):
+    print(f"up {enclave.run.runtime}", flush=True)
+    signal.pause()
+"""
+    )
+    command = [sys.executable, "-m", "pytest", "-s", "-p", "no:cacheprovider"]
+    environment = os.environ | {"PYTHONPATH": str(SOLO.parents[1])}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as child:
+        assert child.stdout is not None
+        runtime = Path(next(line for line in child.stdout if "up " in line).rpartition("up ")[2].strip())
+        assert next(runtime.glob("*")).name == "solo-1"
+        child.send_signal(signal.SIGTERM)
+        told, _ = child.communicate(timeout=30)
+    assert "the fixtures let go" in told
+    assert "ended by SIGTERM" in told
+    assert child.returncode == 128 + signal.SIGTERM
+    assert not runtime.exists()

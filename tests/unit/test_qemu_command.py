@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.placement import MemoryPlace, PartitionPlacement, Placement
 from orchestrator.plan import PartitionPlan, Plan
 from orchestrator.qemu_command import Wiring, qemu_command
 from orchestrator.resolve import resolve
@@ -142,6 +143,13 @@ def test_what_a_person_adds_to_linux_comes_last() -> None:
     assert values(by_hand(plan, plan.partitions[0]), "-append")[0].endswith(" loglevel=7")
 
 
+@pytest.mark.parametrize(("kernel", "lpj"), [("linux", 10000000), ("source", 25000000)])
+def test_loops_per_tick_follow_the_kernels_tick(kernel: str, lpj: int) -> None:
+    plan = plan_with(kernel=kernel)
+    words = values(by_hand(plan, plan.partitions[0]), "-append")[0].split()
+    assert [word for word in words if word.startswith("lpj=")] == [f"lpj={lpj}"]
+
+
 def test_comma_in_a_path_is_no_separator() -> None:
     plan = plan_of("duo")
     wiring = Wiring.by_hand(plan, plan.partitions[1], Path("/run/a,b"), Path("/k,1"), "")
@@ -149,3 +157,42 @@ def test_comma_in_a_path_is_no_separator() -> None:
     assert all("/run/a,,b/" in value for value in values(command, "-chardev"))
     assert all("/run/a,,b/" in value for value in values(command, "-object"))
     assert values(command, "-kernel") == ["/k,1"]
+
+
+def test_placed_memory_is_bound_in_every_qemu_that_maps_it() -> None:
+    plan = plan_of("duo")
+    bound, huge = MemoryPlace((1,)), MemoryPlace((0, 2), 2 << 20)
+    placement = Placement(
+        (
+            PartitionPlacement((), (huge,)),
+            PartitionPlacement((), (bound,)),
+            PartitionPlacement((), (MemoryPlace(), MemoryPlace())),
+        ),
+        (),
+    )
+    host, lwk0, _ = plan.partitions
+    objects = values(placed(plan, host, placement), "-object")
+    assert objects[0] == (
+        "memory-backend-memfd,share=off,hugetlb=on,hugetlbsize=2M,id=ram0,size=512M,"
+        "host-nodes=0,host-nodes=2,policy=bind"
+    )
+    assert [text.partition("host-nodes")[2] for text in objects[1:]] == ["=1,policy=bind", "", ""]
+    assert values(placed(plan, lwk0, placement), "-object")[0].endswith(",host-nodes=1,policy=bind")
+
+
+def placed(plan: Plan, partition: PartitionPlan, placement: Placement) -> list[str]:
+    wiring = Wiring.by_hand(plan, partition, Path("/run"), Path("/kernel"), "")
+    return qemu_command(plan, partition, wiring, "tcg", placement=placement)
+
+
+@pytest.mark.parametrize(("cores", "split"), [(127, False), (129, True)])
+def test_messages_have_room_for_large_apic_ids_where_there_are_any(cores: int, split: bool) -> None:
+    last = 2 * cores - 1
+    spec = {
+        "name": "many",
+        "node": {"cpus": {"sockets": 2, "cores": cores}, "numa": [{"cpus": f"0-{last}", "memory": "1G"}]},
+        "partitions": {"host": {"kernel": "linux", "cpus": f"0-{last}", "memory": {0: "512M"}}},
+    }
+    plan = resolve(Spec.model_validate(spec), Path("many.yaml"))
+    (machine,) = values(by_hand(plan, plan.host, "kvm"), "-machine")
+    assert ("kernel-irqchip=split" in machine.split(",")) == split

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator import ssh, ssh_keys
-from orchestrator.errors import DeadlineError
+from orchestrator.errors import DeadlineError, UsageError
 from tests.unit.ssh_server import SshServer
 
 EVERY_BYTE = bytes(range(256)) * 1000
@@ -96,6 +96,11 @@ def test_silent_server_is_given_up_by_the_deadline(server: SshServer) -> None:
             ssh.connect(endpoint, deadline_s=0.3)
 
 
-def test_host_without_an_address_is_told() -> None:
-    with pytest.raises(ssh.SshError, match="duo has no SSH address"):
-        ssh.Endpoint.of_status({"enclave": "duo", "ssh": None})
+def test_partition_without_an_address_is_told() -> None:
+    with pytest.raises(ssh.SshError, match="twin has no SSH address"):
+        ssh.Endpoint.of_partition({"name": "twin", "kernel": "linux", "ssh": None})
+
+
+def test_partition_without_linux_is_told() -> None:
+    with pytest.raises(UsageError, match="lwk0 runs no Linux"):
+        ssh.Endpoint.of_partition({"name": "lwk0", "kernel": "lwk", "ssh": None})

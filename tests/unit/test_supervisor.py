@@ -6,37 +6,20 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from orchestrator import enclave, room
 from orchestrator.client import Client
-from orchestrator.deadlines import Deadlines
 from orchestrator.errors import DeadlineError, EnvironmentFault, GuestError, HangError, UsageError
-from orchestrator.ikc_layout import Layout
 from orchestrator.run import AlreadyRunning, NotRunning, RunFolder
-from tests.unit.enclaves import Computer, eventually, fails_with, partition, runs, state
+from tests.unit.enclaves import SHORT, Computer, eventually, fails_with, partition, runs, state, type_in
 from tests.unit.fake_qemu import FLOOD
-
-SHORT = Deadlines(launch_s=60, ready_s=60, answer_s=1, shutdown_s=5, monitor_s=5)
-
-
-@pytest.fixture
-def computer(tmp_path: Path, layout: Layout, monkeypatch: pytest.MonkeyPatch) -> Iterator[Computer]:
-    made = Computer(tmp_path, layout)
-    made.install(monkeypatch.setenv)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The supervisor is forked from here, and so has the same short deadlines."""
-    monkeypatch.setattr(enclave, "patience", lambda accelerator, cpus: SHORT)
-    monkeypatch.setattr("orchestrator.keeper.PROBE_EVERY_S", 0.1)
 
 
 def processes(client: Client) -> list[int]:
@@ -55,14 +38,6 @@ def final(run: RunFolder) -> str:
 
 def nothing_is_left(run: RunFolder, pids: list[int]) -> bool:
     return not run.is_running() and not any(map(runs, pids)) and not list(run.path.glob("*.sock"))
-
-
-def type_in(client: Client, name: str, text: str) -> None:
-    with client.console(name) as console:
-        console.sendall(text.encode() + b"\n")
-        seen = b""
-        while text.encode() not in seen.replace(b"boots", b""):
-            seen += console.recv(4096)
 
 
 # ---- up and down ----
@@ -248,6 +223,8 @@ def test_unknown_names_are_told_with_the_known_ones(computer: Computer) -> None:
     client = computer.up()
     assert fails_with(UsageError, client.kill, "lwk7") == "enclave fake has no partition 'lwk7'"
     assert "unknown command 'dance'" in fails_with(UsageError, client.command, "lwk0", "dance")
+    message = fails_with(UsageError, client.command, "lwk0", "triple-fault")
+    assert message == "the kernel of lwk0 does not know the command `triple_fault`"
 
 
 # ---- the end of the supervisor ----
@@ -384,12 +361,68 @@ def read_to_the_end(connection: socket.socket) -> int:
     return taken
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory, layout: Layout) -> Iterator[Client]:
-    """An enclave for tests that leave it as it was."""
-    computer = Computer(tmp_path_factory.mktemp("shared"), layout)
-    with pytest.MonkeyPatch.context() as patch:
-        computer.install(patch.setenv)
-        client = computer.up("shared")
-    yield client
-    computer.close()
+# ---- traces ----
+
+
+def wanted(client: Client, name: str) -> bool:
+    """Whether a partition writes records of its messages: whether one that it sends now is there."""
+    before = len(list(client.trace(name)))
+    type_in(client, name, "send")
+    return len(list(client.trace(name))) > before
+
+
+def test_trace_is_on_as_long_as_anybody_follows_it(computer: Computer) -> None:
+    client = computer.up()
+    assert not wanted(client, "lwk0")
+    one, other = client.trace("lwk0", follow=True), client.trace("lwk0", follow=True)
+    with closing(one), closing(other):
+        type_when_followed(client, one)
+        type_when_followed(client, other)
+        assert not wanted(client, "lwk1")
+    eventually(lambda: not wanted(client, "lwk0"))
+
+
+def type_when_followed(client: Client, trace: Generator[dict[str, Any]]) -> None:
+    """Sends a message until the follower, which asks when it first reads, has got one."""
+    with ThreadPoolExecutor() as threads:
+        first = threads.submit(next, trace)
+        while not first.done():
+            type_in(client, "lwk0", "send")
+        assert "number" in first.result()
+
+
+def test_trace_ends_with_the_enclave(computer: Computer) -> None:
+    client = computer.up()
+    with ThreadPoolExecutor() as threads:
+        following = threads.submit(list, client.trace("lwk0", follow=True))
+        client.down()
+        assert all("number" in record for record in following.result(timeout=10))
+
+
+def test_look_counts_and_does_not_wait_for_a_qemu_that_is_stopped(computer: Computer) -> None:
+    client = computer.up()
+    stopped = partition(client, "lwk1")["pid"]
+    os.kill(stopped, signal.SIGSTOP)
+    try:
+        found = client.look()
+    finally:
+        os.kill(stopped, signal.SIGCONT)
+    host, lwk0, lwk1 = found["partitions"]
+    assert (host["is_host"], lwk0["is_host"]) == (True, False)
+    assert [each["state"] for each in found["partitions"]] == ["READY"] * 3
+    assert lwk1["pid"] == stopped
+    assert lwk0["cpus"] == [{"cpu": 1, "local_cpu": 0, "thread_id": lwk0["pid"]}]
+    assert lwk0["ram_bytes"] == 32 << 20
+    assert set(lwk0["links"]) == {"host", "lwk1"}
+    assert lwk0["links"]["host"]["sent"] == 0
+    assert host["use"] is None
+    told = ("memory_bytes", "free_bytes", "processes", "threads")
+    assert [lwk0["use"][each] for each in told] == [16 << 20, 8 << 20, 1, 2]
+    assert lwk0["use"]["offload_ns"] == 1000 * lwk0["use"]["offloads"]
+    assert partition(client, "lwk0")["use"]["processes"] == 1
+    later = client.look()
+    assert later["time_s"] > found["time_s"]
+    client.kill("lwk0")
+    dead = client.look()["partitions"][1]
+    assert (dead["state"], dead["pid"], dead["answer_s"], dead["use"]) == ("EXITED", None, None, None)
+    assert partition(client, "lwk0")["use"] is None

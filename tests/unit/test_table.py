@@ -45,7 +45,21 @@ def test_table_shows_every_partition_and_why_one_died() -> None:
     assert lines[3] == "lwk1: killed by signal 9 (SIGKILL)"
 
 
+def test_placements_are_shown_of_those_that_have_one() -> None:
+    memory = [
+        {"node": 0, "nodes": [1], "hugepage_bytes": 2 << 20},
+        {"node": 2, "nodes": [], "hugepage_bytes": 0},
+    ]
+    placed = partition("lwk0", placement={"processors": {"1": 4, "2": 6}, "memory": memory})
+    lines = table.placements([partition("host", placement=None), placed], [0, 1, 2]).splitlines()
+    assert [line.split("  ")[0] for line in lines] == ["PLACED", "lwk0", "all else"]
+    assert "1: 4, 2: 6" in lines[1]
+    assert "0: node 1 in pages of 2M, 2: any node" in lines[1]
+    assert "0-2" in lines[2]
+    assert table.placements([partition("host", placement=None)], []) == ""
+
+
 def test_next_commands_name_partitions_that_exist() -> None:
-    host = partition("linux", is_host=True)
+    host = partition("linux", kernel="linux", is_host=True)
     assert "enclave ping tiny0 " in table.next_commands({"partitions": [host, partition("tiny0")]})
     assert "ping" not in table.next_commands({"partitions": [host]})

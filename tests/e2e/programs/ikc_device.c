@@ -16,6 +16,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "check.h"
 #include "ikc_stream.h"
 #include "ikc_uapi.h"
 
@@ -26,28 +27,6 @@
 #define WINDOW_SIZE (1 << 20)
 
 static __u32 peer;
-static int failures;
-
-#define check(condition) check_at(__LINE__, #condition, condition)
-#define check_fails(result, error) check_error(__LINE__, #result, result, error)
-
-static void check_at(int line, const char *what, bool holds)
-{
-	if (holds)
-		return;
-	printf("line %d: not so: %s (errno: %s)\n", line, what, strerror(errno));
-	failures++;
-}
-
-static void check_error(int line, const char *what, int result, int error)
-{
-	if (result == -1 && errno == error)
-		return;
-	printf("line %d: %s gave %d, errno %s instead of %s\n", line, what, result, strerrorname_np(errno),
-	       strerrorname_np(error));
-	failures++;
-}
-
 /* ---- the device in short ---- */
 
 static int endpoint(void)

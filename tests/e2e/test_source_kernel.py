@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Linux that is built from source does what Debian's does. To build it takes minutes, once."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from orchestrator.pytest_plugin import Enclave, EnclaveFactory
+from tests.e2e.conftest import ROOT
+
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(3600)]
+
+
+@pytest.fixture(scope="module")
+def duo_from_source(
+    enclave_factory: EnclaveFactory, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Enclave]:
+    spec = tmp_path_factory.mktemp("source") / "duo.yaml"
+    text = (ROOT / "specs" / "duo.yaml").read_text()
+    spec.write_text(text.replace("kernel: linux", "kernel: source").replace("name: duo", "name: duo-source"))
+    with enclave_factory(spec) as enclave:
+        yield enclave
+
+
+def test_host_runs_the_kernel_from_source_with_no_module_but_ours(duo_from_source: Enclave) -> None:
+    assert duo_from_source.partition("host")["kernel"] == "source"
+    assert "-enclave-" in duo_from_source.host.succeed("uname", "-r")
+    modules = duo_from_source.host.succeed("cat", "/proc/modules").splitlines()
+    assert [line.split()[0] for line in modules] == ["ikc"]
+
+
+def test_host_has_the_cpus_and_numa_nodes_of_the_spec(duo_from_source: Enclave) -> None:
+    def read(name: str) -> str:
+        return duo_from_source.host.succeed("cat", f"/sys/devices/system/{name}").strip()
+
+    assert read("cpu/online") == "0-1"
+    assert [read(f"cpu/cpu{cpu}/topology/physical_package_id") for cpu in (0, 1)] == ["0", "1"]
+    assert [read(f"node/node{node}/cpulist") for node in (0, 1)] == ["0", "1"]
+    assert [read(f"node/node{node}/distance") for node in (0, 1)] == ["10 20", "20 10"]
+
+
+@pytest.mark.parametrize("lwk", ["lwk0", "lwk1"])
+def test_messages_stream_both_ways(duo_from_source: Enclave, lwk: str) -> None:
+    for direction in ("--to", "--from"):
+        text = duo_from_source.host.succeed("ikcctl", "stream", lwk, direction, "--count", "1000")
+        assert "all in order, none lost, none twice, checksums right" in text
+
+
+def test_host_reads_lwks_reports_and_has_their_memory_write_back(duo_from_source: Enclave) -> None:
+    seen = json.loads(duo_from_source.host.succeed("ikcctl", "report", "lwk1", "--json"))
+    assert len(seen["cpus"]) == 3
+    windows = [
+        line for line in duo_from_source.host.succeed("dmesg").splitlines() if ": window of lwk" in line
+    ]
+    assert [line.rpartition(", ")[2] for line in windows] == ["write-back"] * 3
+
+
+def test_panic_is_told_and_the_host_comes_back(duo_from_source: Enclave) -> None:
+    duo_from_source.fault("host", "panic")
+    duo_from_source.wait_for_state("host", "PANICKED")
+    duo_from_source.restart("host")
+    assert duo_from_source.host.succeed("ikcctl", "ping", "lwk0", "-c", "1")
