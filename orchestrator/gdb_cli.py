@@ -21,6 +21,7 @@ wait_gdb_option = click.option(
     metavar="PARTITION",
     multiple=True,
     help="Stop this one before its first instruction, for `enclave gdb`.",
+    shell_complete=cli_options.complete_partition_of_spec,
 )
 
 
