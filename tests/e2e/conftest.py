@@ -13,6 +13,7 @@ import pytest
 from orchestrator.errors import EnclaveError
 from orchestrator.pytest_plugin import Enclave, EnclaveFactory
 from orchestrator.run import RunFolder
+from tests.e2e.quiet import require_quiet
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
@@ -27,10 +28,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.e2e)
 
 
+_duo = pytest.StashKey[Enclave]()
+
+
 @pytest.fixture(scope="session")
-def duo_of_session(enclave_factory: EnclaveFactory) -> Iterator[Enclave]:
+def duo_of_session(enclave_factory: EnclaveFactory, pytestconfig: pytest.Config) -> Iterator[Enclave]:
     with enclave_factory(ROOT / "specs" / "duo.yaml") as enclave:
+        pytestconfig.stash[_duo] = enclave
         yield enclave
+
+
+@pytest.fixture(scope="module", autouse=True)
+def leaves_duo_quiet(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A module that leaves something at work on duo fails, and not the one that is disturbed by it."""
+    yield
+    if duo := request.config.stash.get(_duo, None):
+        require_quiet(duo, request.node.name)
 
 
 @pytest.fixture

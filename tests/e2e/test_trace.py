@@ -77,6 +77,8 @@ def test_stream_is_decoded_to_the_last_message(duo: Enclave, duo_command: Comman
     count = 40
     stream = ("ikcctl", "stream", "lwk0", "--to", "--count", str(count), "--seed", "9")
     with tracing(duo_command, duo, "lwk0", "--follow", "--json") as trace:
+        # Once this is shown, the trace has all that comes; before, it may begin in the midst of a stream.
+        lines_until(trace, duo, "PONG", "ikcctl", "ping", "lwk0", "-c", "1")
         lines = lines_until(trace, duo, f"REPORT FINE, {count} taken", *stream)
     records: list[dict[str, Any]] = [json.loads(line) for line in lines]
     says = [record["says"] for record in records if record.get("says")]
