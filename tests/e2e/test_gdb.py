@@ -130,7 +130,7 @@ def test_break_in_a_message_handler(duo: Enclave) -> None:
     assert rows(shown, "CPU DOES WORK")[0][1] == "work"
     assert "Value returned is" in shown
     wait_for_debugger(duo, "lwk0", None)
-    duo.host.succeed("ikcctl", "ping", "lwk0", "-c", "1")
+    duo.host.succeed("ikcctl", "ping", "lwk0", "-c", "1", "-W", "30")
 
 
 def test_backtrace_through_an_interrupt(duo: Enclave) -> None:
@@ -151,7 +151,7 @@ def test_killed_gdb_leaves_the_partition_running(duo: Enclave) -> None:
         gdb.send_signal(signal.SIGKILL)
         wait_for_debugger(duo, "lwk0", None)
     # It would stop here for ever, were the breakpoints still there.
-    duo.host.succeed("ikcctl", "ping", "lwk0", "-c", "3")
+    duo.host.succeed("ikcctl", "ping", "lwk0", "-c", "3", "-W", "30")
     assert duo.partition("lwk0")["state"] == "READY"
 
 
@@ -165,7 +165,7 @@ def test_qmp_stops_it_under_gdb_and_does_not_let_it_run_on(duo: Enclave) -> None
         assert b"lwk0 is stopped in gdb (process" in refused.stderr
         assert duo.partition("lwk0")["debugger"] == "stopped"
     wait_for_debugger(duo, "lwk0", None)
-    duo.host.succeed("ikcctl", "ping", "lwk0", "-c", "1")
+    duo.host.succeed("ikcctl", "ping", "lwk0", "-c", "1", "-W", "30")
 
 
 def test_from_before_the_first_instruction(duo: Enclave) -> None:

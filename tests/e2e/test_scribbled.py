@@ -211,7 +211,7 @@ def go_astray(astray: Enclave, region: Region, group: str, seconds: float) -> No
 
 @pytest.mark.parametrize("group", ["handshake", "cursors", "channels", "all"])
 def test_nonsense_harms_nobody_else(group: str, astray: Enclave, region: Region) -> None:
-    go_astray(astray, region, group, 3)
+    go_astray(astray, region, group, 2)
 
 
 @pytest.mark.soak
