@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,8 +52,15 @@ def duo(duo_of_session: Enclave) -> Iterator[Enclave]:
     """specs/duo.yaml, all partitions READY; what a test broke is booted again for the next."""
     yield duo_of_session
     for partition in duo_of_session.status()["partitions"]:
+        if partition["paused"]:
+            duo_of_session.fault(partition["name"], "continue")
         if partition["state"] != "READY":
             duo_of_session.restart(partition["name"])
+    duo_of_session.wait_for(links_run, "all links RUN", deadline_s=60.0)
+
+
+def links_run(status: dict[str, Any]) -> bool:
+    return all(set(each["links"].values()) == {"RUN"} for each in status["partitions"])
 
 
 def build_program(name: str, folders: pytest.TempPathFactory) -> Path:
