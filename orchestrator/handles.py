@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 Status = dict[str, Any]
 POLL_S = 0.02
+WAIT_S = 30.0  # for a state: on a computer that may be busy
 QMP_DEADLINE_S = 10.0
 
 
@@ -69,7 +70,7 @@ class Partition:
         """Makes it fail: panic, hang, triple-fault, kill, pause, or continue after that."""
         self.enclave.fault(self.name, fault)
 
-    def wait_for_state(self, state: str, deadline_s: float = 10.0) -> Status:
+    def wait_for_state(self, state: str, deadline_s: float = WAIT_S) -> Status:
         """Its status once it is in that state; an AssertionError with the last one if that does not come."""
         return self.enclave.wait_for_state(self.name, state, deadline_s)
 
@@ -257,7 +258,7 @@ class Enclave:
             self.client.settle()
         return [load_story(bundle) for bundle in bundles_of(self.run)]
 
-    def wait_for(self, predicate: Callable[[Status], bool], what: str, deadline_s: float = 10.0) -> Status:
+    def wait_for(self, predicate: Callable[[Status], bool], what: str, deadline_s: float = WAIT_S) -> Status:
         """The first status for which `predicate` is true; an AssertionError that says `what` did not come."""
         deadline = time.monotonic() + deadline_s
         while not predicate(status := self.status()):
@@ -268,7 +269,7 @@ class Enclave:
             time.sleep(POLL_S)
         return status
 
-    def wait_for_state(self, partition: str, state: str, deadline_s: float = 10.0) -> Status:
+    def wait_for_state(self, partition: str, state: str, deadline_s: float = WAIT_S) -> Status:
         """Waits until a partition is in a state; returns its part of the status."""
 
         def reached(status: Status) -> bool:

@@ -9,7 +9,7 @@ from types import TracebackType
 import pexpect
 import pyte
 
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 
 
 class Screen:

@@ -7,12 +7,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from orchestrator.errors import EnclaveError
 from orchestrator.pytest_plugin import Enclave, EnclaveFactory
 from orchestrator.run import RunFolder
+from tests.e2e.quiet import require_quiet
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
@@ -27,10 +29,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.e2e)
 
 
+_duo = pytest.StashKey[Enclave]()
+
+
 @pytest.fixture(scope="session")
-def duo_of_session(enclave_factory: EnclaveFactory) -> Iterator[Enclave]:
+def duo_of_session(enclave_factory: EnclaveFactory, pytestconfig: pytest.Config) -> Iterator[Enclave]:
     with enclave_factory(ROOT / "specs" / "duo.yaml") as enclave:
+        pytestconfig.stash[_duo] = enclave
         yield enclave
+
+
+@pytest.fixture(scope="module", autouse=True)
+def leaves_duo_quiet(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A module that leaves something at work on duo fails, and not the one that is disturbed by it."""
+    yield
+    if duo := request.config.stash.get(_duo, None):
+        require_quiet(duo, request.node.name)
 
 
 @pytest.fixture
@@ -38,8 +52,15 @@ def duo(duo_of_session: Enclave) -> Iterator[Enclave]:
     """specs/duo.yaml, all partitions READY; what a test broke is booted again for the next."""
     yield duo_of_session
     for partition in duo_of_session.status()["partitions"]:
+        if partition["paused"]:
+            duo_of_session.fault(partition["name"], "continue")
         if partition["state"] != "READY":
             duo_of_session.restart(partition["name"])
+    duo_of_session.wait_for(links_run, "all links RUN", deadline_s=60.0)
+
+
+def links_run(status: dict[str, Any]) -> bool:
+    return all(set(each["links"].values()) == {"RUN"} for each in status["partitions"])
 
 
 def build_program(name: str, folders: pytest.TempPathFactory) -> Path:

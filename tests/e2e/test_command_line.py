@@ -137,7 +137,7 @@ def test_log_follows(duo: Enclave, duo_command: CommandLine) -> None:
     while b"followed-by-a-test" not in (line := follower.stdout.readline()):
         assert line, "the log ended"
     follower.terminate()
-    follower.communicate(timeout=10)
+    follower.communicate(timeout=60)
 
 
 # ---- terminals ----
@@ -157,7 +157,7 @@ def spawn(command: CommandLine, spawned: list["pexpect.spawn[str]"], *words: str
         list(words),
         env=command.environment,
         cwd=str(ROOT),
-        timeout=30,
+        timeout=60,
         dimensions=(41, 97),
     )
     spawned.append(child)

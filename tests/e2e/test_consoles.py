@@ -75,7 +75,7 @@ def test_into_a_pipe_there_are_no_colours(duo: Enclave, duo_command: CommandLine
         assert line, "the consoles ended"
     assert re.fullmatch(rb"\[ *\d+\.\d{6}\] host \[.*\] for the pipe\n", line)
     follower.terminate()
-    follower.communicate(timeout=10)
+    follower.communicate(timeout=60)
 
 
 def test_several_viewers_see_and_use_the_same_console(open_console: Open) -> None:

@@ -30,5 +30,5 @@ def test_custom_kernel_boots_with_its_command_line_and_speaks_ikc(
     with enclave_factory(spec) as enclave:
         status = enclave.partition("lwk0")
         assert (status["kernel"], status["state"]) == ("custom", "READY")
-        enclave.host.succeed("ikcctl", "ping", "lwk0", "-c", "2")
+        enclave.host.succeed("ikcctl", "ping", "lwk0", "-c", "2", "-W", "30")
         assert 'command line "loglevel=debug from-the-spec"' in enclave.log("lwk0")

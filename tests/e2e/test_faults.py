@@ -13,7 +13,7 @@ from orchestrator.scribble_groups import GROUPS
 from tests.e2e.conftest import ROOT, CommandLine
 
 CONTROL, DATA = 0, 1
-BACK_WITHIN_S = 20.0
+BACK_WITHIN_S = 60.0
 SILENT_S = 12.0  # longer than probes are apart and a kernel may take to answer one
 
 
@@ -85,7 +85,7 @@ def test_paused_partitions_are_not_taken_for_hung_and_go_on_where_they_were(inte
         interposed.fault(name, "pause")
     # By then lwk1 has answered so many probes that those that are paused would have been given up.
     interposed.wait_for(
-        lambda _: interposed.partition("lwk1")["heartbeat"] >= heartbeat + 5, "probes of lwk1", 2 * SILENT_S
+        lambda _: interposed.partition("lwk1")["heartbeat"] >= heartbeat + 5, "probes of lwk1", 5 * SILENT_S
     )
     assert interposed.partition("host")["paused"]
     assert interposed.partition("lwk0")["paused"]
@@ -137,11 +137,11 @@ def test_same_seed_gives_the_same_faults(interposed: Enclave) -> None:
 def test_storm_disturbs_nobody(interposed: Enclave, vector: int) -> None:
     before = lives(interposed, "host", "lwk0", "lwk1")
     with ThreadPoolExecutor() as threads:
-        storm = threads.submit(interposed.storm, "lwk1", "lwk0", vector, 5000, 2)
+        storm = threads.submit(interposed.storm, "lwk1", "lwk0", vector, 5000, 1)
         assert ping(interposed, "lwk0", 10)["answered"] == 10
-        assert storm.result() == 10_000
+        assert storm.result() == 5000
     assert lives(interposed, "host", "lwk0", "lwk1") == before
-    assert logged(interposed, "storm over")[-1]["count"] == 10_000
+    assert logged(interposed, "storm over")[-1]["count"] == 5000
 
 
 def test_rules_are_shown_with_what_they_did_and_need_interposing(
@@ -173,11 +173,11 @@ def test_rules_are_shown_with_what_they_did_and_need_interposing(
 def test_nonsense_of_one_kernel_harms_no_other(interposed: Enclave, group: str) -> None:
     before = lives(interposed, "host", "lwk1")
     with ThreadPoolExecutor() as threads:
-        scribble = threads.submit(interposed.scribble, "lwk0", group, seed=7, seconds=1)
+        scribble = threads.submit(interposed.scribble, "lwk0", group, seed=7, seconds=0.5)
         # While lwk0 is talked to, so that its words are read.
         interposed.host.run("ikcctl", "stream", "lwk0", "--to", "--count", "200", deadline_s=60)
         count = scribble.result()
-    assert count == 10_000
+    assert count == 5000
     assert ping(interposed, "lwk1", 3)["answered"] == 3
     assert lives(interposed, "host", "lwk1") == before
     interposed.restart("lwk0")

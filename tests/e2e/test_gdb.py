@@ -18,6 +18,7 @@ from orchestrator.pytest_plugin import Enclave
 from tests.e2e.conftest import ROOT, CommandLine
 
 DEADLINE_S = 60
+ATTEMPTS = 5
 START = ROOT / "orchestrator" / "in_gdb" / "start.py"
 
 
@@ -31,6 +32,15 @@ def run_gdb(duo: Enclave, partition: str, *commands: str) -> str:
     print(done.stdout.decode(), done.stderr.decode())
     assert b"Traceback" not in done.stderr + done.stdout
     return done.stdout.decode()
+
+
+def run_gdb_at_rest(duo: Enclave, partition: str, *commands: str) -> str:
+    """The same, when no CPU of the LWK was at work: the monitor probes it, and then one is for a moment."""
+    for _ in range(ATTEMPTS):
+        shown = run_gdb(duo, partition, *commands)
+        if {row[4] for row in rows(shown, "CPU THREAD APIC NODE STATE")[:3]} == {"halted"}:
+            break
+    return shown
 
 
 @contextmanager
@@ -65,7 +75,7 @@ def rows(text: str, header: str) -> list[list[str]]:
 
 
 def test_every_cpu_memory_log_and_links_of_an_lwk(duo: Enclave) -> None:
-    shown = run_gdb(
+    shown = run_gdb_at_rest(
         duo,
         "lwk1",
         "info threads",
@@ -130,7 +140,7 @@ def test_break_in_a_message_handler(duo: Enclave) -> None:
     assert rows(shown, "CPU DOES WORK")[0][1] == "work"
     assert "Value returned is" in shown
     wait_for_debugger(duo, "lwk0", None)
-    duo.host.succeed("ikcctl", "ping", "lwk0", "-c", "1")
+    duo.host.succeed("ikcctl", "ping", "lwk0", "-c", "1", "-W", "30")
 
 
 def test_backtrace_through_an_interrupt(duo: Enclave) -> None:
@@ -151,7 +161,7 @@ def test_killed_gdb_leaves_the_partition_running(duo: Enclave) -> None:
         gdb.send_signal(signal.SIGKILL)
         wait_for_debugger(duo, "lwk0", None)
     # It would stop here for ever, were the breakpoints still there.
-    duo.host.succeed("ikcctl", "ping", "lwk0", "-c", "3")
+    duo.host.succeed("ikcctl", "ping", "lwk0", "-c", "3", "-W", "30")
     assert duo.partition("lwk0")["state"] == "READY"
 
 
@@ -165,7 +175,7 @@ def test_qmp_stops_it_under_gdb_and_does_not_let_it_run_on(duo: Enclave) -> None
         assert b"lwk0 is stopped in gdb (process" in refused.stderr
         assert duo.partition("lwk0")["debugger"] == "stopped"
     wait_for_debugger(duo, "lwk0", None)
-    duo.host.succeed("ikcctl", "ping", "lwk0", "-c", "1")
+    duo.host.succeed("ikcctl", "ping", "lwk0", "-c", "1", "-W", "30")
 
 
 def test_from_before_the_first_instruction(duo: Enclave) -> None:

@@ -19,7 +19,7 @@ from tests.e2e.conftest import HERE, CommandLine, leftovers
 
 SPEC = HERE / "specs" / "small.yaml"
 NAMES = tuple(f"small{number}" for number in range(5))
-GONE_WITHIN_S = 10.0
+GONE_WITHIN_S = 60.0
 
 
 @pytest.fixture
@@ -35,6 +35,13 @@ def status_of(command: CommandLine, name: str) -> dict[str, Any]:
     return dict(json.loads(command("status", "-e", name, "--json").stdout))
 
 
+def require_answers(command: CommandLine, name: str) -> None:
+    """By no `enclave ping`: with ten QEMUs at work an answer may take longer than that waits."""
+    ping = ("ikcctl", "ping", "lwk0", "-c", "3", "-W", "30")
+    done = command("exec", "-e", name, "host", "--", *ping)
+    assert done.returncode == 0, done
+
+
 def lives(status: dict[str, Any]) -> list[tuple[str, int, int]]:
     return [(each["state"], each["incarnation"], each["pid"]) for each in status["partitions"]]
 
@@ -47,7 +54,7 @@ def test_five_enclaves_work_and_none_disturbs_another(
     for name in NAMES:
         said = command("exec", "-e", name, "host", "--", "sh", "-c", f"echo {name} >/tmp/name; cat /tmp/name")
         assert said.stdout.decode() == f"{name}\n", said.stderr
-        assert command("ping", "-e", name, "lwk0", "-c", "3").returncode == 0
+        require_answers(command, name)
 
     # One end of each kind, and the other two do not notice.
     assert command("fault", "panic", "-e", NAMES[0], "lwk0").returncode == 0
@@ -57,7 +64,7 @@ def test_five_enclaves_work_and_none_disturbs_another(
     for name in NAMES[3:]:
         assert lives(status_of(command, name)) == lives(five[name])
         assert command("exec", "-e", name, "host", "--", "cat", "/tmp/name").stdout.decode() == f"{name}\n"
-        assert command("ping", "-e", name, "lwk0", "-c", "3").returncode == 0
+        require_answers(command, name)
 
     assert command("down", "--all").returncode == 0
     for name in NAMES:
@@ -117,7 +124,7 @@ def test_up_and_down_under_blows_leave_nothing(command: CommandLine, seed: int, 
         wait_until_gone(run, str(blow))
         assert not ports & listening_ports(), blow
     assert command(*up).returncode == 0
-    assert command("ping", "lwk0", "-c", "1").returncode == 0
+    require_answers(command, run.name)
     assert command(*down).returncode == 0
     wait_until_gone(run)
 

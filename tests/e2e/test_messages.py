@@ -2,6 +2,7 @@
 """Messages through shared memory: each way, of mixed sizes up to the largest, numbered and with checksums."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -43,9 +44,13 @@ def test_ping_is_answered_by_every_lwk(duo_command: CommandLine, duo: Enclave) -
 
 
 def test_links_run_between_all_partitions(duo: Enclave) -> None:
-    links = {each["name"]: each["links"] for each in duo.status()["partitions"]}
-    assert links == {
+    wanted = {
         "host": {"lwk0": "RUN", "lwk1": "RUN"},
         "lwk0": {"host": "RUN", "lwk1": "RUN"},
         "lwk1": {"host": "RUN", "lwk0": "RUN"},
     }
+
+    def all_run(status: dict[str, Any]) -> bool:
+        return {each["name"]: each["links"] for each in status["partitions"]} == wanted
+
+    duo.wait_for(all_run, "all links RUN")

@@ -62,7 +62,7 @@ def test_pinned_cpu_has_a_processor_for_itself_in_each_life(enclave_factory: Enc
 
         enclave.restart("lwk0")
         require_apart(enclave, processor, format_cpu_list(others))
-        enclave.host.succeed("ikcctl", "ping", "lwk0", "-c", "3")
+        enclave.host.succeed("ikcctl", "ping", "lwk0", "-c", "3", "-W", "30")
 
 
 @needs_two

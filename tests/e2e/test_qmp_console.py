@@ -159,7 +159,7 @@ def test_stop_is_no_hang_and_cont_goes_on(duo: Enclave, open_qmp: Open) -> None:
     screen.until("lwk0 RESUME")
     screen.until_true(lambda: screen.text.endswith("lwk0>"), "show the prompt as before")
     assert not duo.partition("lwk0")["paused"]
-    duo.host.succeed("ikcctl", "ping", "-c", "1", "lwk0")
+    duo.host.succeed("ikcctl", "ping", "-c", "1", "-W", "30", "lwk0")
 
 
 def test_quit_is_asked_for_named_and_survived(duo: Enclave, open_qmp: Open) -> None:
@@ -191,7 +191,7 @@ def test_system_reset_begins_a_life_and_links_run_again(duo: Enclave, open_qmp: 
     screen.until("lwk1 is BOOTING", "lwk1 is READY")
     assert duo.partition("lwk1")["incarnation"] == before + 1
     duo.wait_for_state("lwk1", "READY")
-    duo.host.succeed("ikcctl", "ping", "-c", "1", "lwk1")
+    duo.host.succeed("ikcctl", "ping", "-c", "1", "-W", "30", "lwk1")
 
 
 def test_two_consoles_on_one_partition(open_qmp: Open) -> None:

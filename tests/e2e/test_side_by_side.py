@@ -46,4 +46,4 @@ def test_death_in_one_enclave_does_not_reach_another(duo: Enclave, enclave_facto
     after = duo.status()
     for was, now in zip(before["partitions"], after["partitions"], strict=True):
         assert (now["state"], now["incarnation"], now["pid"]) == ("READY", was["incarnation"], was["pid"])
-    duo.host.succeed("ikcctl", "ping", "lwk0", "-c", "2")
+    duo.host.succeed("ikcctl", "ping", "lwk0", "-c", "2", "-W", "30")

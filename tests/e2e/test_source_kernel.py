@@ -72,4 +72,4 @@ def test_panic_is_told_and_the_host_comes_back(duo_from_source: Enclave) -> None
     duo_from_source.fault("host", "panic")
     duo_from_source.wait_for_state("host", "PANICKED")
     duo_from_source.restart("host")
-    assert duo_from_source.host.succeed("ikcctl", "ping", "lwk0", "-c", "1")
+    assert duo_from_source.host.succeed("ikcctl", "ping", "lwk0", "-c", "1", "-W", "30")

@@ -24,7 +24,7 @@ def tracing(command: CommandLine, duo: Enclave, *words: str) -> Iterator[subproc
         yield process
     finally:
         process.kill()
-        process.communicate(timeout=10)
+        process.communicate(timeout=60)
 
 
 def lines_until(process: subprocess.Popen[bytes], duo: Enclave, word: str, *talk: str) -> list[str]:
@@ -77,6 +77,8 @@ def test_stream_is_decoded_to_the_last_message(duo: Enclave, duo_command: Comman
     count = 40
     stream = ("ikcctl", "stream", "lwk0", "--to", "--count", str(count), "--seed", "9")
     with tracing(duo_command, duo, "lwk0", "--follow", "--json") as trace:
+        # Once this is shown, the trace has all that comes; before, it may begin in the midst of a stream.
+        lines_until(trace, duo, "PONG", "ikcctl", "ping", "lwk0", "-c", "1", "-W", "30")
         lines = lines_until(trace, duo, f"REPORT FINE, {count} taken", *stream)
     records: list[dict[str, Any]] = [json.loads(line) for line in lines]
     says = [record["says"] for record in records if record.get("says")]
@@ -91,7 +93,7 @@ def test_count_ends_by_itself_and_a_dead_partition_still_has_its_last(
 ) -> None:
     with tracing(duo_command, duo, "lwk1", "--count", "4") as trace:
         while trace.poll() is None:
-            duo.host.succeed("ikcctl", "ping", "lwk1", "-c", "1")
+            duo.host.succeed("ikcctl", "ping", "lwk1", "-c", "1", "-W", "30")
         assert trace.stdout is not None
         assert len(trace.stdout.read().splitlines()) == 4
     duo.fault("lwk1", "kill")

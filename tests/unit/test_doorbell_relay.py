@@ -16,7 +16,7 @@ from tests.unit.test_fabric import Peer, connected, identities, open_files, rung
 
 HOST, LWK, MONITOR = 0, 1, 2
 DATA = 1
-DEADLINE_S = 10
+DEADLINE_S = 60
 
 
 class Found(NamedTuple):
