@@ -10,10 +10,6 @@
 #include <lwk/thread.h>
 #include <lwk/user_copy.h>
 
-#define OWNER 0x3fffffffu
-#define OWNER_DIED 0x40000000u
-#define HAS_WAITERS 0x80000000u
-
 static bool is_thread(struct process *process, uint32_t id)
 {
 	return !process_signal_thread(process, id, 0, NULL);
@@ -32,15 +28,15 @@ static int claim(struct process *process, struct futex_bucket *bucket, uint64_t 
 	do {
 		if (copy_from_user(&value, address, sizeof(value)))
 			return -EFAULT;
-		owner = value & OWNER;
+		owner = value & FUTEX_OWNER;
 		if (owner == id)
 			return -EDEADLK;
 		if (owner && !is_thread(process, owner))
 			return -ESRCH;
 		if (owner)
-			wanted = value | HAS_WAITERS;
+			wanted = value | FUTEX_HAS_WAITERS;
 		else
-			wanted = id | (value & OWNER_DIED) | (waiters ? HAS_WAITERS : 0);
+			wanted = id | (value & FUTEX_OWNER_DIED) | (waiters ? FUTEX_HAS_WAITERS : 0);
 		err = compare_and_swap_user(address, value, wanted);
 	} while (err == -EAGAIN);
 	if (err)
@@ -75,14 +71,14 @@ int futex_lock(struct process *process, uint64_t address, uint64_t deadline, boo
  */
 static int hand_on(uint64_t address, uint32_t id, struct futex_waiter **link, uint32_t more)
 {
-	uint32_t wanted = *link ? (*link)->thread->id | HAS_WAITERS | more : 0;
+	uint32_t wanted = *link ? (*link)->thread->id | FUTEX_HAS_WAITERS | more : 0;
 	uint32_t value;
 	int err;
 
 	do {
 		if (copy_from_user(&value, address, sizeof(value)))
 			return -EFAULT;
-		if ((value & OWNER) != id)
+		if ((value & FUTEX_OWNER) != id)
 			return -EPERM;
 		err = compare_and_swap_user(address, value, wanted);
 	} while (err == -EAGAIN);
@@ -157,7 +153,7 @@ void futex_owner_ended(struct process *process, uint32_t id)
 			const struct futex_waiter *waiter = *link;
 			bool in_line = waiter->thread->process == process && waiter->lock == waiter->address;
 
-			if (!in_line || hand_on(waiter->address, id, link, OWNER_DIED))
+			if (!in_line || hand_on(waiter->address, id, link, FUTEX_OWNER_DIED))
 				link = &(*link)->next;
 		}
 		spin_unlock(&futex_buckets[i].lock, flags);

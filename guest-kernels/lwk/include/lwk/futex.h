@@ -9,8 +9,14 @@
 #define FUTEX_FOR_EVER UINT64_MAX
 #define FUTEX_MANY_MAX 128
 
+/* In the int of a lock: the id of the thread that has it, 0: none; that the one that had it ended; that there are waiters. */
+#define FUTEX_OWNER 0x3fffffffu
+#define FUTEX_OWNER_DIED 0x40000000u
+#define FUTEX_HAS_WAITERS 0x80000000u
+
 struct futex_waiter;
 struct process;
+struct thread;
 
 /*
  * Waits while the int at the address is `expected`. 0: woken; -EAGAIN: it is another; -ETIMEDOUT: at the deadline;
@@ -57,5 +63,10 @@ int futex_requeue_for_lock(struct process *process, uint64_t address, uint32_t e
 
 /* A thread of that id is no more: who waits for its locks gets them. */
 void futex_owner_ended(struct process *process, uint32_t id);
+
+#define ROBUST_LIST_SIZE 24
+
+/* This thread ends: the locks in its list (set_robust_list) tell that, and who waits for one is woken. */
+void futex_give_up_list(struct thread *thread);
 
 #endif
