@@ -62,7 +62,7 @@ def ensure_source_kernel(build: Path, progress: debian.Progress) -> HostKernel:
     build.
     """
     pool = debian.Pool(build / "debian")
-    (package,) = debian.selected(pool, _SELECTION, lambda: _select(pool), progress)
+    package = source_package(pool, progress)
     version = f"{package.version}-{_config_key()}"
     out = build / "kernel" / f"source-{version}"
     if not _stamp(out).exists():
@@ -73,6 +73,20 @@ def ensure_source_kernel(build: Path, progress: debian.Progress) -> HostKernel:
                 _build(source, out, lock, progress)
     release = _stamp(out).read_text()
     return HostKernel(release, version, vmlinux=_bootable(out), headers=out, modules=None)
+
+
+def source_package(pool: debian.Pool, progress: debian.Progress) -> debian.Package:
+    """Debian's package with the sources; in the pool once it has been chosen."""
+    (package,) = debian.selected(pool, _SELECTION, lambda: _select(pool), progress)
+    return package
+
+
+def unpack_source(pool: debian.Pool, package: debian.Package, tree: Path, *what: str) -> None:
+    """Those files of a downloaded package that tar's arguments `what` name, or all, into `tree`."""
+    with tempfile.TemporaryDirectory(dir=tree.parent) as scratch:
+        debian.unpack_into(pool, package, Path(scratch))
+        tarball = os.path.join(scratch, "usr", "src", f"{package.name}.tar.xz")
+        _run(["tar", "-xJf", tarball, "-C", os.fspath(tree), "--strip-components=1", *what])
 
 
 def built(build: Path) -> list[str]:
@@ -117,12 +131,9 @@ def _unpack(pool: debian.Pool, package: debian.Package, folder: Path, progress: 
         debian.download(pool, (package,), progress)
         progress(f"unpacking the sources of Linux ({package.name} {package.version})")
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
-            debian.unpack_into(pool, package, Path(scratch))
-            tarball = os.path.join(scratch, "usr", "src", f"{package.name}.tar.xz")
             tree = Path(scratch) / "tree"
             tree.mkdir()
-            left_out = [f"--exclude={pattern}" for pattern in _LEFT_OUT]
-            _run(["tar", "-xJf", tarball, "-C", os.fspath(tree), "--strip-components=1", *left_out])
+            unpack_source(pool, package, tree, *(f"--exclude={pattern}" for pattern in _LEFT_OUT))
             tree.rename(source)
     return source
 

@@ -45,32 +45,33 @@ static int unmap(struct space *space, uint64_t start, uint64_t end)
 	return err;
 }
 
-/* Whether something may be done there now that may not be done with this protection. */
-static bool takes_rights(const struct space *space, uint64_t start, uint64_t end, uint32_t protection)
+/* What may be done somewhere in there now. */
+static uint32_t rights_in(const struct space *space, uint64_t start, uint64_t end)
 {
+	uint32_t rights = 0;
+
 	while (start < end) {
 		const struct area *area = space_area_at(space, start);
 
-		if (area->protection & ~protection)
-			return true;
+		rights |= area->protection;
 		start = area->end;
 	}
-	return false;
+	return rights;
 }
 
 static int protect(struct space *space, uint64_t start, uint64_t end, uint32_t protection)
 {
-	bool takes;
+	uint32_t had;
 	int err;
 
 	if (!space_is_mapped(space, start, end))
 		return -ENOMEM;
-	takes = takes_rights(space, start, end, protection);
+	had = rights_in(space, start, end);
 	err = space_protect(space, start, end, protection);
-	if (!err && takes)
+	if (!err && had & ~protection)
 		err = forget(space, start, end);
-	else if (!err)
-		user_tables_flush(space->root); /* or a CPU faults by what it remembers */
+	else if (!err && had)
+		user_tables_flush(space->root); /* or a CPU faults by what it remembers: not of what was not there */
 	return err;
 }
 

@@ -2,6 +2,7 @@
 /* System calls on processes and threads. */
 #include <lwk/calls.h>
 #include <lwk/errno.h>
+#include <lwk/futex.h>
 #include <lwk/user_copy.h>
 
 #define ARCH_SET_GS 0x1001
@@ -49,10 +50,12 @@ int64_t call_set_tid_address(struct call *call)
 	return call->thread->id;
 }
 
-/* Such a list is for those who share memory with others; here nobody does. */
 int64_t call_set_robust_list(struct call *call)
 {
-	return call->args[1] == 24 ? 0 : -EINVAL;
+	if (call->args[1] != ROBUST_LIST_SIZE)
+		return -EINVAL;
+	call->thread->robust_list = call->args[0];
+	return 0;
 }
 
 int64_t call_arch_prctl(struct call *call)

@@ -15,8 +15,6 @@
 #define SI_TKILL (-6)
 #define SI_KERNEL 0x80
 
-#define STACK_LEAST 2048
-
 int64_t call_rt_sigaction(struct call *call)
 {
 	struct process *process = call->process;
@@ -76,33 +74,6 @@ int64_t call_rt_sigreturn(struct call *call)
 	}
 	call->thread->signal_mask = mask & ~SIGNALS_UNBLOCKABLE;
 	return call->frame->rax;
-}
-
-int64_t call_sigaltstack(struct call *call)
-{
-	struct signal_stack *stack = &call->thread->signal_stack;
-	struct signal_stack wanted, old = *stack;
-	bool in_use = signal_is_on_stack(call->thread, call->frame->rsp);
-
-	if (!old.size)
-		old.flags = SS_DISABLE;
-	else if (in_use)
-		old.flags |= SS_ONSTACK;
-	if (call->args[0]) {
-		if (copy_from_user(&wanted, call->args[0], sizeof(wanted)))
-			return -EFAULT;
-		if (in_use)
-			return -EPERM;
-		if (wanted.flags & ~(SS_DISABLE | SS_ONSTACK))
-			return -EINVAL;
-		if (wanted.flags & SS_DISABLE)
-			wanted = (struct signal_stack){ 0 };
-		else if (wanted.size < STACK_LEAST)
-			return -ENOMEM;
-		wanted.flags = 0;
-		*stack = wanted;
-	}
-	return call->args[1] ? copy_to_user(call->args[1], &old, sizeof(old)) : 0;
 }
 
 int64_t call_rt_sigpending(struct call *call)

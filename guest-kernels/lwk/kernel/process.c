@@ -231,11 +231,14 @@ _Noreturn void process_leave(void)
 	struct thread *thread = this_thread();
 	struct process *process = thread->process;
 
+	futex_give_up_list(thread);
 	clear_thread_id(thread);
 	if (leave_table(process, thread)) {
 		process_end(process, thread->exit_status);
 		tell_end(process);
 		leave_table_last(process, thread);
+	} else {
+		futex_owner_ended(process, thread->id);
 	}
 	thread_end();
 }
@@ -335,6 +338,28 @@ int process_set_cpus(struct process *process, uint32_t id, const struct cpu_set 
 		thread->cpus = *set;
 		thread_wake(thread);
 	}
+	spin_unlock(&process->lock, flags);
+	return thread ? 0 : -ESRCH;
+}
+
+int process_get_schedule(struct process *process, uint32_t id, struct thread_schedule *schedule)
+{
+	uint64_t flags = spin_lock(&process->lock);
+	const struct thread *thread = find_thread(process, id);
+
+	if (thread)
+		*schedule = thread->schedule;
+	spin_unlock(&process->lock, flags);
+	return thread ? 0 : -ESRCH;
+}
+
+int process_set_schedule(struct process *process, uint32_t id, const struct thread_schedule *schedule)
+{
+	uint64_t flags = spin_lock(&process->lock);
+	struct thread *thread = find_thread(process, id);
+
+	if (thread)
+		thread->schedule = *schedule;
 	spin_unlock(&process->lock, flags);
 	return thread ? 0 : -ESRCH;
 }

@@ -10,6 +10,7 @@
 enum place { LOCAL = 1, OFFLOAD, REFUSE };
 
 #define SYSCALL_SIZE 2 /* bytes of the instruction */
+#define FUTEX_NUMBER 202
 
 #define PROXY_END 0x800000000000ull /* what Linux gives a process ends here */
 
@@ -161,17 +162,27 @@ static int64_t make(struct call *call)
 	if (result == CALL_OFFLOAD)
 		return offload(call);
 	if (call->process->traces)
-		trace(call, result, begin);
+		trace(call, result == CALL_ANEW ? -EINTR : result, begin);
 	return result;
 }
 
+/* To the instruction that made the call. */
+static void go_back(struct trap_frame *frame)
+{
+	frame->rax = frame->error;
+	frame->rip -= SYSCALL_SIZE;
+}
+
 /* As signal(7) has it: who waits for a time, or for any of many things, is told. */
-static bool is_never_restarted(uint64_t number)
+static bool is_never_restarted(const struct trap_frame *frame)
 {
 	static const uint16_t numbers[] = {
-		7, 23, 34, 35, 64, 65, 69, 70, 128, 130, 202, 208, 220, 230, 232, 270, 271, 281, 333, 441,
+		7, 23, 34, 35, 64, 65, 69, 70, 128, 130, 208, 220, 230, 232, 270, 271, 281, 333, 441,
 	};
+	uint64_t number = frame->error;
 
+	if (number == FUTEX_NUMBER)
+		return frame->r10; /* with a time */
 	for (unsigned int i = 0; i < ARRAY_SIZE(numbers); i++)
 		if (numbers[i] == number)
 			return true;
@@ -185,10 +196,9 @@ void syscall_was_interrupted(struct trap_frame *frame, bool restarts)
 	if (!thread->interrupted || frame->vector != VECTOR_SYSCALL)
 		return;
 	thread->interrupted = false;
-	if (!restarts || is_never_restarted(frame->error))
+	if (!restarts || is_never_restarted(frame))
 		return;
-	frame->rax = frame->error;
-	frame->rip -= SYSCALL_SIZE;
+	go_back(frame);
 }
 
 bool syscall_dispatch(struct trap_frame *frame)
@@ -201,11 +211,16 @@ bool syscall_dispatch(struct trap_frame *frame)
 		.number = frame->error,
 		.args = { frame->rdi, frame->rsi, frame->rdx, frame->r10, frame->r8, frame->r9 },
 	};
+	int64_t result;
 
 	interrupts_enable();
 	thread->interrupted = false;
-	frame->rax = make(&call);
-	thread->interrupted = (int64_t)frame->rax == -EINTR;
+	result = make(&call);
+	if (result == CALL_ANEW)
+		go_back(frame);
+	else
+		frame->rax = result;
+	thread->interrupted = result == -EINTR;
 	interrupts_disable();
 	thread_leave_kernel(frame);
 	return frame->vector == VECTOR_SYSCALL;

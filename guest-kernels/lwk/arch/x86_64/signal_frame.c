@@ -74,13 +74,6 @@ struct signal_frame {
 _Static_assert(sizeof(struct machine_context) == 256, "sigcontext of Linux");
 _Static_assert(sizeof(struct signal_info) == 128, "siginfo of Linux");
 
-bool signal_is_on_stack(const struct thread *thread, uint64_t address)
-{
-	const struct signal_stack *stack = &thread->signal_stack;
-
-	return stack->size && address > stack->start && address - stack->start <= stack->size;
-}
-
 static uint64_t stack_for(const struct thread *thread, const struct trap_frame *frame,
 			  const struct signal_action *action)
 {
@@ -152,17 +145,6 @@ static void load_registers(struct trap_frame *frame, const struct machine_contex
 	};
 }
 
-static struct signal_stack stack_now(const struct thread *thread, const struct trap_frame *frame)
-{
-	struct signal_stack stack = thread->signal_stack;
-
-	if (!stack.size)
-		stack.flags = SS_DISABLE;
-	else if (signal_is_on_stack(thread, frame->rsp))
-		stack.flags |= SS_ONSTACK;
-	return stack;
-}
-
 static struct signal_info info_of(uint32_t number, const struct signal_cause *cause)
 {
 	struct signal_info info = { .number = number, .code = cause->code };
@@ -206,7 +188,7 @@ int signal_frame_push(struct thread *thread, struct trap_frame *frame, uint32_t 
 		.return_address = action->restorer,
 		.context = {
 			.flags = UC_FP_XSTATE | UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS,
-			.stack = stack_now(thread, frame),
+			.stack = signal_stack_now(thread, frame->rsp),
 			.mask = mask,
 		},
 		.info = info_of(number, cause),
@@ -220,6 +202,7 @@ int signal_frame_push(struct thread *thread, struct trap_frame *frame, uint32_t 
 	pushed.context.machine.fpu_state = fpu;
 	if (push_fpu(thread, fpu) || copy_to_user(at, &pushed, sizeof(pushed)))
 		return -EFAULT;
+	signal_stack_disarm(thread);
 	go_to_handler(frame, at, number, action->handler);
 	return 0;
 }
@@ -236,6 +219,7 @@ int signal_frame_pop(struct thread *thread, struct trap_frame *frame, uint64_t *
 		return -EFAULT;
 	if (pop_fpu(thread, context.machine.fpu_state))
 		return -EFAULT;
+	signal_stack_set(thread, frame->rsp, &context.stack); /* what it does not allow was not so before */
 	load_registers(frame, &context.machine);
 	*mask = context.mask;
 	return 0;

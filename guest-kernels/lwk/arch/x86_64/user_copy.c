@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* To and from the memory of the program that runs here. */
+/* To and from the memory of the program that runs here; eight bytes a step, as memory.c has it. */
 #include <arch/trap.h>
 #include <arch/user_mode.h>
 #include <ikc/ikc_process.h>
@@ -26,13 +26,15 @@ static inline void access_end(void)
 /* One side is a program's, and has been checked to be no address of the kernel. */
 static int copy(void *to, const void *from, size_t size)
 {
-	uint64_t trapped = 0;
+	uint64_t trapped = 0, words = size / 8;
 
 	access_begin();
-	asm volatile("1: rep movsb\n"
-		     "2:\n" FIXUP("1b", "2b")
-		     : "+a"(trapped), "+D"(to), "+S"(from), "+c"(size)
-		     :
+	asm volatile("1: rep movsq\n"
+		     "mov %4, %%rcx\n"
+		     "2: rep movsb\n"
+		     "3:\n" FIXUP("1b", "3b") FIXUP("2b", "3b")
+		     : "+a"(trapped), "+D"(to), "+S"(from), "+c"(words)
+		     : "r"(size % 8)
 		     : "memory");
 	access_end();
 	return trapped ? -EFAULT : 0;
@@ -50,14 +52,19 @@ int copy_to_user(uint64_t to, const void *from, size_t size)
 
 int clear_user(uint64_t to, size_t size)
 {
-	uint64_t trapped = 0, zero = 0;
+	uint64_t trapped = 0, zero = 0, words = size / 8;
 
 	if (!user_range_is_valid(to, size))
 		return -EFAULT;
 	access_begin();
 	/* %rax is the zero that is stored, until it tells of a trap */
-	asm volatile("1: rep stosb\n"
-		     "2:\n" FIXUP("1b", "2b") : "+a"(zero), "+D"(to), "+c"(size) : : "memory");
+	asm volatile("1: rep stosq\n"
+		     "mov %3, %%rcx\n"
+		     "2: rep stosb\n"
+		     "3:\n" FIXUP("1b", "3b") FIXUP("2b", "3b")
+		     : "+a"(zero), "+D"(to), "+c"(words)
+		     : "r"(size % 8)
+		     : "memory");
 	access_end();
 	trapped = zero;
 	return trapped ? -EFAULT : 0;

@@ -26,6 +26,7 @@
 #define ENOSPC 28
 #define ESPIPE 29
 #define ERANGE 34
+#define EDEADLK 35
 #define ENOSYS 38
 #define EPROTO 71
 #define EMSGSIZE 90

@@ -18,6 +18,7 @@
 
 struct channel;
 struct thread;
+struct thread_schedule;
 
 struct process {
 	struct spinlock lock;
@@ -104,6 +105,10 @@ uint64_t process_cpu_time(struct process *process);
 /* Where the thread of that id may be: is, and is from now on. -ESRCH. */
 int process_get_cpus(struct process *process, uint32_t id, struct cpu_set *set);
 int process_set_cpus(struct process *process, uint32_t id, const struct cpu_set *set);
+
+/* Its policy and priority. -ESRCH. */
+int process_get_schedule(struct process *process, uint32_t id, struct thread_schedule *schedule);
+int process_set_schedule(struct process *process, uint32_t id, const struct thread_schedule *schedule);
 
 /* This thread leaves its process and ends; the last one tells the proxy. */
 _Noreturn void process_leave(void);

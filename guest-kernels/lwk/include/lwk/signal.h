@@ -52,13 +52,14 @@ struct signal_cause {
 /* As sigaltstack(2) has it. */
 struct signal_stack {
 	uint64_t start;
-	int32_t flags;
+	uint32_t flags;
 	uint32_t reserved;
 	uint64_t size;
 };
 
 #define SS_ONSTACK 1
 #define SS_DISABLE 2
+#define SS_AUTODISARM 0x80000000u
 
 struct process;
 struct thread;
@@ -81,13 +82,24 @@ void signal_deliver(struct trap_frame *frame);
 /* One that this thread has brought upon itself: not to be ignored, nor blocked. */
 void signal_fault(struct trap_frame *frame, uint32_t number, const struct signal_cause *cause);
 
+/* ---- the alternate stack of a thread, by its stack pointer ---- */
+
+/* Whether an address is on it. */
+bool signal_is_on_stack(const struct thread *thread, uint64_t address);
+
+/* As a program is told of it. */
+struct signal_stack signal_stack_now(const struct thread *thread, uint64_t stack_pointer);
+
+/* -EPERM: it is in use; -EINVAL; -ENOMEM: it is too small. */
+int signal_stack_set(struct thread *thread, uint64_t stack_pointer, const struct signal_stack *wanted);
+
+/* A handler begins, which is told of it as it was: SS_AUTODISARM. */
+void signal_stack_disarm(struct thread *thread);
+
 /* ---- arch ---- */
 
 /* Tells a program of a signal, as siginfo. -EFAULT. */
 int signal_put_info(uint64_t to, uint32_t number, const struct signal_cause *cause);
-
-/* Whether an address is on the thread's alternate stack. */
-bool signal_is_on_stack(const struct thread *thread, uint64_t address);
 
 /* What a handler finds, on the program's stack; the frame then goes to the handler. -EFAULT. */
 int signal_frame_push(struct thread *thread, struct trap_frame *frame, uint32_t number,

@@ -20,6 +20,8 @@ struct call {
 
 /* What a local call returns to have the proxy do it after all. No errno is so large. */
 #define CALL_OFFLOAD (-0x10000)
+/* ... and to be made anew, once what interrupted it is done: a handler, too, comes back to that. */
+#define CALL_ANEW (-0x10001)
 
 /*
  * A handler is about to run, or nobody has taken the signal for which the call of this thread, if it comes from one, was

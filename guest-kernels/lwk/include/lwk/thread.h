@@ -17,6 +17,12 @@
 
 struct process;
 
+/* As sched_setscheduler(2) has it. */
+struct thread_schedule {
+	uint32_t policy;
+	int32_t priority;
+};
+
 struct thread {
 	struct arch_thread registers;
 	struct work work;
@@ -38,7 +44,9 @@ struct thread {
 	int64_t answer;
 
 	struct memory_policy policy; /* of memory that it asks for */
+	struct thread_schedule schedule; /* under the process's lock */
 	uint64_t clear_on_exit; /* user address of an int, whose waiters are woken too; 0: none (set_tid_address) */
+	uint64_t robust_list; /* user address, of locks to give up at the end; 0: none */
 	uint32_t exit_status; /* as wait(2) tells it, should it be the last */
 	uint64_t signal_mask;
 	uint64_t pending; /* signals for it alone; atomic */

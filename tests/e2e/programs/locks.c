@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Locks whose owner hands them on, locks whose owner ends, waits that a signal interrupts: and says what came of it. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define THREADS 4
+#define ROUNDS 500
+
+static void say(const char *what, long result)
+{
+	printf("%s: %s\n", what, result ? strerrorname_np(result) : "0");
+}
+
+static void say_call(const char *what, long result)
+{
+	say(what, result < 0 ? errno : 0);
+}
+
+static pthread_mutex_t mutex;
+static int count;
+
+static void make_mutex(int protocol, int robust)
+{
+	pthread_mutexattr_t attributes;
+
+	pthread_mutexattr_init(&attributes);
+	pthread_mutexattr_setprotocol(&attributes, protocol);
+	pthread_mutexattr_setrobust(&attributes, robust);
+	pthread_mutex_init(&mutex, &attributes);
+}
+
+static void *count_up(void *unused)
+{
+	for (int i = 0; i < ROUNDS; i++) {
+		pthread_mutex_lock(&mutex);
+		count++;
+		pthread_mutex_unlock(&mutex);
+	}
+	return unused;
+}
+
+static void *try_in_vain(void *unused)
+{
+	struct timespec soon;
+
+	clock_gettime(CLOCK_REALTIME, &soon);
+	soon.tv_nsec = (soon.tv_nsec + 10000000) % 1000000000;
+	soon.tv_sec += soon.tv_nsec < 10000000;
+	say("tried", pthread_mutex_trylock(&mutex));
+	say("waited a while", pthread_mutex_timedlock(&mutex, &soon));
+	say("not its own", pthread_mutex_unlock(&mutex));
+	return unused;
+}
+
+static void hand_on(void)
+{
+	pthread_t threads[THREADS];
+
+	make_mutex(PTHREAD_PRIO_INHERIT, PTHREAD_MUTEX_STALLED);
+	for (int i = 0; i < THREADS; i++)
+		pthread_create(&threads[i], NULL, count_up, NULL);
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	printf("counted %d\n", count);
+	pthread_mutex_lock(&mutex);
+	pthread_create(&threads[0], NULL, try_in_vain, NULL);
+	pthread_join(threads[0], NULL);
+	say("given back", pthread_mutex_unlock(&mutex));
+}
+
+/* ---- the owner ends ---- */
+
+static pthread_barrier_t locked;
+
+static void *end_with_it(void *unused)
+{
+	pthread_mutex_lock(&mutex);
+	pthread_barrier_wait(&locked);
+	usleep(20000); /* most probably others wait by then */
+	return unused;
+}
+
+static void *take_over(void *unused)
+{
+	long found = pthread_mutex_lock(&mutex);
+
+	(void)unused;
+	if (found == EOWNERDEAD)
+		pthread_mutex_consistent(&mutex);
+	pthread_mutex_unlock(&mutex);
+	return (void *)found;
+}
+
+static void end_as_owner(int protocol)
+{
+	pthread_t owner, waiters[THREADS];
+	int dead = 0, good = 0;
+
+	make_mutex(protocol, PTHREAD_MUTEX_ROBUST);
+	pthread_barrier_init(&locked, NULL, 2);
+	pthread_create(&owner, NULL, end_with_it, NULL);
+	pthread_barrier_wait(&locked);
+	for (int i = 0; i < THREADS; i++)
+		pthread_create(&waiters[i], NULL, take_over, NULL);
+	for (int i = 0; i < THREADS; i++) {
+		void *found;
+
+		pthread_join(waiters[i], &found);
+		dead += (long)found == EOWNERDEAD;
+		good += !found;
+	}
+	pthread_join(owner, NULL);
+	printf("owner dead: %d, then: %d\n", dead, good);
+}
+
+/* ---- calls ---- */
+
+static uint32_t word;
+static volatile sig_atomic_t handled;
+
+static void handle(int number)
+{
+	handled = number;
+}
+
+static void *interrupt(void *waiter)
+{
+	while (!handled) {
+		usleep(20000); /* most probably it waits by then */
+		pthread_kill(*(pthread_t *)waiter, SIGUSR1);
+	}
+	usleep(20000);
+	__atomic_store_n(&word, 1, __ATOMIC_SEQ_CST);
+	syscall(SYS_futex, &word, FUTEX_WAKE, 1, NULL, NULL, 0);
+	return NULL;
+}
+
+/* Woken, or it finds the new value when it looks again. */
+static void wait_through_signal(void)
+{
+	struct sigaction action = { .sa_handler = handle, .sa_flags = SA_RESTART };
+	pthread_t self = pthread_self(), other;
+	long result;
+
+	sigaction(SIGUSR1, &action, NULL);
+	pthread_create(&other, NULL, interrupt, &self);
+	result = syscall(SYS_futex, &word, FUTEX_WAIT, 0, NULL, NULL, 0);
+	printf("waits on: %s\n", !result || errno == EAGAIN ? "yes" : strerrorname_np(errno));
+	pthread_join(other, NULL);
+}
+
+static void ask_for_what_is_not(void)
+{
+	struct futex_waitv waiter = { .val = 7, .uaddr = (uintptr_t)&word, .flags = FUTEX_32 };
+	stack_t small = { .ss_sp = &waiter, .ss_size = 100 };
+	struct sched_param parameter = { 0 };
+	struct timespec now = { 0 };
+
+	say_call("another value", syscall(SYS_futex_waitv, &waiter, 1, 0, NULL, CLOCK_MONOTONIC));
+	say_call("too many", syscall(SYS_futex_waitv, &waiter, 129, 0, NULL, CLOCK_MONOTONIC));
+	say_call("another clock", syscall(SYS_futex_waitv, &waiter, 1, 0, &now, CLOCK_BOOTTIME));
+	waiter.uaddr++;
+	say_call("not aligned", syscall(SYS_futex_waitv, &waiter, 1, 0, NULL, CLOCK_MONOTONIC));
+	waiter.uaddr = 0;
+	say_call("nowhere", syscall(SYS_futex_waitv, &waiter, 1, 0, NULL, CLOCK_MONOTONIC));
+	waiter.flags = 0;
+	say_call("no size", syscall(SYS_futex_waitv, &waiter, 1, 0, NULL, CLOCK_MONOTONIC));
+	say_call("small stack", sigaltstack(&small, NULL));
+	say_call("no priority", sched_setscheduler(0, SCHED_FIFO, &parameter));
+	parameter.sched_priority = 7;
+	say_call("a priority", sched_setscheduler(0, SCHED_FIFO, &parameter));
+	printf("policy %d\n", sched_getscheduler(0));
+	parameter.sched_priority = 0;
+	say_call("not with that policy", sched_setparam(0, &parameter));
+	say_call("no policy", sched_setscheduler(0, 77, &parameter));
+}
+
+int main(void)
+{
+	hand_on();
+	end_as_owner(PTHREAD_PRIO_NONE);
+	end_as_owner(PTHREAD_PRIO_INHERIT);
+	wait_through_signal();
+	ask_for_what_is_not();
+	return 0;
+}
