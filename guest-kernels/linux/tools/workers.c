@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "stops.h"
 
 #define NO_SLOT UINT32_MAX
 #define WORKER_STACK (256 * 1024)
@@ -310,11 +311,11 @@ static void interrupted(int number)
 	(void)number;
 }
 
-/* Not those that a program brings upon itself, nor what stops and continues. Ignored ones stay so. */
+/* Not those that a program brings upon itself, nor what its terminal stops it by. Ignored ones stay so. */
 static void forward_signals(void)
 {
-	static const int kept[] = { SIGKILL, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU, SIGCONT, SIGSEGV,
-				    SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS, SIGCHLD, SIGURG, SIGWINCH };
+	static const int kept[] = { SIGKILL, SIGSTOP, SIGTTIN, SIGTTOU, SIGSEGV, SIGBUS,
+				    SIGILL, SIGFPE, SIGTRAP, SIGSYS, SIGCHLD, SIGURG, SIGWINCH };
 	struct sigaction action = { .sa_sigaction = forward, .sa_flags = SA_SIGINFO | SA_RESTART };
 	const struct sigaction interruption = { .sa_handler = interrupted };
 	struct sigaction old;
@@ -337,6 +338,7 @@ void workers_run(const struct proxy *opened, enum call_trace trace)
 {
 	proxy = opened;
 	tracing = trace;
+	stops_tell(proxy);
 	forward_signals();
 	waiting = 1;
 	work(NULL);

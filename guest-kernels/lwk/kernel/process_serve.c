@@ -199,6 +199,11 @@ static bool take_statement(struct channel *channel, const struct ikc_process_mes
 			let_go(channel, process);
 		return true;
 	}
+	if (message->kind == IKC_PROCESS_STOP) {
+		if (process)
+			signal_set_stopped(process, message->words[0]);
+		return true;
+	}
 	if (message->kind == IKC_PROCESS_SIGNAL) {
 		if (process && message->number >= 1 && message->number <= SIGNALS)
 			take_signal(process, message);

@@ -33,6 +33,7 @@ struct process {
 	uint32_t thread_count;
 	struct thread **threads; /* PROCESS_THREADS_MAX of them */
 
+	bool stopped; /* no thread goes to user mode */
 	bool ending; /* set once, with `status` */
 	uint32_t status; /* as wait(2) tells it */
 
@@ -78,6 +79,11 @@ void process_put(struct process *process);
 static inline bool process_is_ending(const struct process *process)
 {
 	return __atomic_load_n(&process->ending, __ATOMIC_ACQUIRE);
+}
+
+static inline bool process_is_stopped(const struct process *process)
+{
+	return __atomic_load_n(&process->stopped, __ATOMIC_ACQUIRE);
 }
 
 /* The first to say so decides the status; all threads leave as soon as they can. Any context but NMI. */
