@@ -3,11 +3,12 @@
 #include <lwk/call_arguments.h>
 #include <lwk/calls.h>
 #include <lwk/errno.h>
+#include <lwk/ids.h>
 #include <lwk/ikc_status.h>
 #include <lwk/syscall.h>
 #include <lwk/time.h>
 
-enum place { LOCAL = 1, OFFLOAD, REFUSE };
+enum place { LOCAL = 1, EITHER, OFFLOAD, REFUSE };
 
 #define SYSCALL_SIZE 2 /* bytes of the instruction */
 
@@ -25,6 +26,7 @@ static const struct {
 typedef int64_t (*local_call)(struct call *call);
 
 #define LOCAL_CALL_LOCAL(number, name) [number] = call_##name,
+#define LOCAL_CALL_EITHER(number, name) LOCAL_CALL_LOCAL(number, name)
 #define LOCAL_CALL_OFFLOAD(number, name)
 #define LOCAL_CALL_REFUSE(number, name)
 
@@ -33,6 +35,28 @@ static const local_call local[ARRAY_SIZE(table)] = {
 #include <ikc/ikc_syscalls.def>
 #undef IKC_SYSCALL
 };
+
+_Static_assert(ARRAY_SIZE(table) <= PROCESS_CALLS_MAX, "a process has a bit for each");
+
+int syscall_set_place(struct process *process, uint64_t number, bool offloaded)
+{
+	uint64_t bit = 1ul << number % 64;
+
+	if (number >= ARRAY_SIZE(table) || table[number].place != EITHER)
+		return -EINVAL;
+	process->offloaded[number / 64] &= ~bit;
+	process->offloaded[number / 64] |= offloaded ? bit : 0;
+	return 0;
+}
+
+static bool is_made_here(const struct call *call)
+{
+	const uint64_t *offloaded = call->process->offloaded;
+
+	if (table[call->number].place == EITHER)
+		return !(offloaded[call->number / 64] >> call->number % 64 & 1);
+	return table[call->number].place == LOCAL;
+}
 
 int64_t offload(struct call *call)
 {
@@ -44,6 +68,8 @@ int64_t offload(struct call *call)
 		message.words[i] = call->args[i];
 	call->thread->offloads++;
 	result = process_ask(&message);
+	if (ids_are_changed_by(call->number))
+		ids_forget(call->process);
 	ikc_status_offloaded(time_ns() - begin);
 	return result;
 }
@@ -77,7 +103,7 @@ static int64_t call_here(struct call *call)
 
 	if (table[call->number].place == REFUSE)
 		return -ENOSYS;
-	if (table[call->number].place == LOCAL)
+	if (is_made_here(call))
 		result = local[call->number](call);
 	if (result == CALL_OFFLOAD && !call_arguments_are_good(call, table[call->number].arguments))
 		result = -EFAULT;

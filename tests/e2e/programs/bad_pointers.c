@@ -29,7 +29,7 @@
 #define SCRATCH (4 * PAGE)
 #define MOST_PLACES 64
 
-enum { LOCAL, OFFLOAD, REFUSE };
+enum { LOCAL, EITHER, OFFLOAD, REFUSE };
 
 static const struct call {
 	const char *name;

@@ -9,12 +9,14 @@
 
 #include <ikc/ikc_process.h>
 #include <lwk/cpu_set.h>
+#include <lwk/ids.h>
 #include <lwk/signal.h>
 #include <lwk/space.h>
 #include <lwk/spinlock.h>
 #include <lwk/types.h>
 
 #define PROCESS_THREADS_MAX 256
+#define PROCESS_CALLS_MAX 512
 
 struct channel;
 struct thread;
@@ -37,11 +39,13 @@ struct process {
 	bool ending; /* set once, with `status` */
 	uint32_t status; /* as wait(2) tells it */
 
+	struct ids ids;
 	uint64_t cpu_ns; /* of threads that have ended */
 
 	/* constant once it runs */
 	uint32_t id;
 	bool traces;
+	uint64_t offloaded[PROCESS_CALLS_MAX / 64]; /* calls that could be made here too: a bit each */
 	int64_t realtime_offset; /* added to time_ns() */
 	int64_t monotonic_offset;
 
