@@ -3,18 +3,25 @@
 #include <lwk/calls.h>
 #include <lwk/ids.h>
 
-/* setuid and its like; setfsuid and capset change none of these. */
-bool ids_are_changed_by(uint64_t number)
-{
-	static const uint8_t numbers[] = { 105, 106, 113, 114, 117, 119 };
+enum {
+	CALL_GETUID = 102,
+	CALL_GETGID = 104,
+	CALL_SETUID = 105,
+	CALL_SETGID = 106,
+	CALL_GETEUID = 107,
+	CALL_GETEGID = 108,
+	CALL_SETREUID = 113,
+	CALL_SETREGID = 114,
+	CALL_SETRESUID = 117,
+	CALL_SETRESGID = 119,
+};
 
-	for (unsigned int i = 0; i < ARRAY_SIZE(numbers); i++)
-		if (numbers[i] == number)
-			return true;
-	return false;
+uint32_t ids_changes(struct process *process)
+{
+	return __atomic_load_n(&process->ids.changes, __ATOMIC_ACQUIRE);
 }
 
-void ids_forget(struct process *process)
+static void forget(struct process *process)
 {
 	uint64_t flags = spin_lock(&process->lock);
 
@@ -24,31 +31,50 @@ void ids_forget(struct process *process)
 }
 
 /* What the proxy said before a change, and is heard after it, is not kept. */
-static void keep(struct process *process, enum id id, uint32_t value, uint32_t changes)
+static void keep(struct process *process, enum id id, int64_t value, uint32_t changes)
 {
 	uint64_t flags = spin_lock(&process->lock);
 
-	if (process->ids.changes == changes) {
+	if (value >= 0 && process->ids.changes == changes) {
 		process->ids.values[id] = value;
 		process->ids.known |= 1u << id;
 	}
 	spin_unlock(&process->lock, flags);
 }
 
-static int64_t get(struct call *call, enum id id)
+void ids_note(struct process *process, uint64_t number, int64_t result, uint32_t changes)
 {
-	struct process *process = call->process;
-	uint64_t flags = spin_lock(&process->lock);
-	uint32_t changes = process->ids.changes;
-	bool known = process->ids.known >> id & 1;
-	int64_t value = process->ids.values[id];
+	switch (number) {
+	case CALL_SETUID:
+	case CALL_SETGID:
+	case CALL_SETREUID:
+	case CALL_SETREGID:
+	case CALL_SETRESUID:
+	case CALL_SETRESGID:
+		forget(process);
+		break;
+	case CALL_GETUID:
+		keep(process, ID_USER, result, changes);
+		break;
+	case CALL_GETEUID:
+		keep(process, ID_EFFECTIVE_USER, result, changes);
+		break;
+	case CALL_GETGID:
+		keep(process, ID_GROUP, result, changes);
+		break;
+	case CALL_GETEGID:
+		keep(process, ID_EFFECTIVE_GROUP, result, changes);
+		break;
+	}
+}
 
-	spin_unlock(&process->lock, flags);
-	if (known)
-		return value;
-	value = offload(call);
-	if (value >= 0)
-		keep(process, id, value, changes);
+static int64_t get(const struct call *call, enum id id)
+{
+	uint64_t flags = spin_lock(&call->process->lock);
+	const struct ids *ids = &call->process->ids;
+	int64_t value = ids->known >> id & 1 ? (int64_t)ids->values[id] : CALL_OFFLOAD;
+
+	spin_unlock(&call->process->lock, flags);
 	return value;
 }
 

@@ -61,6 +61,7 @@ static bool is_made_here(const struct call *call)
 int64_t offload(struct call *call)
 {
 	struct ikc_process_message message = { .kind = IKC_PROCESS_CALL, .number = call->number };
+	uint32_t changes = ids_changes(call->process);
 	uint64_t begin = time_ns();
 	int64_t result;
 
@@ -68,8 +69,7 @@ int64_t offload(struct call *call)
 		message.words[i] = call->args[i];
 	call->thread->offloads++;
 	result = process_ask(&message);
-	if (ids_are_changed_by(call->number))
-		ids_forget(call->process);
+	ids_note(call->process, call->number, result, changes);
 	ikc_status_offloaded(time_ns() - begin);
 	return result;
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A program that lives in the way that its first argument names, for others to end, to stop and to count. */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -97,6 +99,43 @@ static int count(void)
 	return 0;
 }
 
+/* ---- who shares ---- */
+
+static int tell_cpu_and_wait(void)
+{
+	printf("%d\n", sched_getcpu());
+	fflush(stdout);
+	wait_in_the_proxy();
+	return 0;
+}
+
+static void say(const char *what, long result)
+{
+	printf("%s: %s\n", what, result < 0 ? strerrorname_np(errno) : "done");
+}
+
+static void *read_shared(void *shared)
+{
+	return (void *)(uintptr_t)*(volatile char *)shared;
+}
+
+static int share_memory(void)
+{
+	char *anonymous = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int file = open("/tmp/process_lives.file", O_RDWR | O_CREAT, 0600);
+	pthread_t thread;
+	void *seen;
+
+	anonymous[PAGE - 1] = 'x';
+	if (ftruncate(file, PAGE) || pthread_create(&thread, NULL, read_shared, anonymous + PAGE - 1))
+		return 1;
+	pthread_join(thread, &seen);
+	printf("anonymous: %c\n", (char)(uintptr_t)seen);
+	say("read only", (long)mmap(NULL, PAGE, PROT_READ, MAP_SHARED, file, 0));
+	say("writable", (long)mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0));
+	return 0;
+}
+
 /* ---- one after the other, that have had memory, threads and files ---- */
 
 static void *touch(void *unused)
@@ -126,6 +165,8 @@ static const struct {
 	{ "crowd", crowd },
 	{ "compute", only_compute },
 	{ "count", count },
+	{ "cpu", tell_cpu_and_wait },
+	{ "share", share_memory },
 	{ "short", be_short },
 };
 

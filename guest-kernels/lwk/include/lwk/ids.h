@@ -16,9 +16,10 @@ struct ids {
 	uint32_t values[IDS];
 };
 
-bool ids_are_changed_by(uint64_t number);
+/* Of a call that the proxy is about to make, for ids_note(). */
+uint32_t ids_changes(struct process *process);
 
-/* After such a call. */
-void ids_forget(struct process *process);
+/* What the proxy has answered to it tells an id, or means that all may have changed; mostly neither. */
+void ids_note(struct process *process, uint64_t number, int64_t result, uint32_t changes);
 
 #endif
