@@ -200,7 +200,13 @@ struct ikc_range {
 	__u64 length;
 };
 
-/* Of a space: no page of the range is mapped any more; the next access asks the page table. EINVAL. */
+/*
+ * Of a space: no page of the range is mapped any more, and nobody in Linux has hold of one that he got before; the next access
+ * asks the page table. EINVAL.
+ */
 #define IKC_IOCTL_ZAP _IOW(IKC_IOCTL, 14, struct ikc_range)
+
+/* Of a space: the same of all of it, for good. Closing a descriptor of a space that was mapped does it too. */
+#define IKC_IOCTL_END _IO(IKC_IOCTL, 16)
 
 #endif

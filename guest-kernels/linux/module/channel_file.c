@@ -279,18 +279,17 @@ static long channel_file_measure(struct channel_file *file, void __user *argumen
 
 static long channel_file_tell_stops(struct channel_file *file, void __user *argument)
 {
-	struct stops *stops = stops_new(file->channel, argument);
+	struct stops *stops;
+	int err = -EBUSY;
 
-	if (IS_ERR(stops))
-		return PTR_ERR(stops);
 	mutex_lock(&file->writer);
-	if (!file->stops)
-		swap(file->stops, stops);
+	if (!file->stops) {
+		stops = stops_new(file->channel, argument);
+		err = IS_ERR(stops) ? PTR_ERR(stops) : 0;
+		file->stops = err ? NULL : stops;
+	}
 	mutex_unlock(&file->writer);
-	if (!stops)
-		return 0;
-	stops_free(stops);
-	return -EBUSY;
+	return err;
 }
 
 static long channel_file_ioctl(struct file *file, unsigned int command, unsigned long argument)

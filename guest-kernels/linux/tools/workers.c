@@ -203,7 +203,7 @@ static void serve_call(const struct ikc_process_message *message)
 /* All that the program's memory was for is over when the LWK hears of it. */
 static void serve_end(const struct ikc_process_message *message)
 {
-	proxy_zap(proxy, IKC_USER_START, IKC_USER_END - IKC_USER_START);
+	proxy_end(proxy);
 	end_status = message->words[0];
 	__atomic_store_n(&ended, true, __ATOMIC_RELEASE);
 	answer(message, 0);

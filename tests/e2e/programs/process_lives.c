@@ -99,6 +99,24 @@ static int count(void)
 	return 0;
 }
 
+/* ---- who gives a page back, when he is told to ---- */
+
+static int give_back(void)
+{
+	char *page = mmap((void *)COUNTER, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	char byte;
+
+	if (read(open("/dev/zero", O_RDONLY), page, PAGE) != PAGE) /* Linux knows it now */
+		return 1;
+	puts("has it");
+	fflush(stdout);
+	if (read(0, &byte, 1) != 1)
+		return 1;
+	munmap(page, PAGE);
+	puts("gave it back");
+	return 0;
+}
+
 /* ---- who shares ---- */
 
 static int tell_cpu_and_wait(void)
@@ -166,6 +184,7 @@ static const struct {
 	{ "compute", only_compute },
 	{ "count", count },
 	{ "cpu", tell_cpu_and_wait },
+	{ "give", give_back },
 	{ "share", share_memory },
 	{ "short", be_short },
 };
