@@ -482,6 +482,8 @@ def ssh(command: tuple[str, ...], partition: str | None, enclave: str | None) ->
 @_partition
 @click.argument("command", nargs=-1, required=True)
 @program_cli.cpus_option
+@program_cli.local_option
+@program_cli.offload_option
 @program_cli.trace_option
 @program_cli.summary_option
 @_enclave
@@ -489,6 +491,8 @@ def exec_(
     partition: str,
     command: tuple[str, ...],
     cpus: str | None,
+    local: str | None,
+    offload: str | None,
     trace: bool,
     trace_summary: bool,
     enclave: str | None,
@@ -503,7 +507,8 @@ def exec_(
     client = connect(enclave)
     found = find_partition(client.status(), partition)
     require_alive(client, found)
-    on_lwk = program_cli.on_lwk(found, command, cpus, trace, trace_summary)
+    lists = {"--cpus": cpus, "--local": local, "--offload": offload}
+    on_lwk = program_cli.on_lwk(found, command, lists=lists, trace=trace, summary=trace_summary)
     _exit(_in_linux(enclave, None if on_lwk else partition, shell_command(on_lwk or command)))
 
 

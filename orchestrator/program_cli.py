@@ -17,25 +17,36 @@ _enclave = cli_options.enclave
 cpus_option = click.option(
     "--cpus", metavar="LIST", help="On these CPUs of an LWK, as it counts them: 1-3,5."
 )
+local_option = click.option(
+    "--local", metavar="CALLS", help="System calls that the LWK itself makes, if it can: getpid,96."
+)
+offload_option = click.option("--offload", metavar="CALLS", help="... or that Linux makes for it, if it can.")
 trace_option = click.option("--trace", is_flag=True, help="Show each system call of a program on an LWK.")
 summary_option = click.option("--trace-summary", is_flag=True, help="... or how many of each there were.")
 
 
 def on_lwk(
-    found: dict[str, Any], command: tuple[str, ...], cpus: str | None, trace: bool, summary: bool
+    found: dict[str, Any],
+    command: tuple[str, ...],
+    *,
+    lists: dict[str, str | None],
+    trace: bool,
+    summary: bool,
 ) -> tuple[str, ...] | None:
     """What the host has to run so that `command` runs in a partition; None if that runs Linux itself.
 
-    `found` is the partition's part of the status. Raises UsageError for options that Linux does not have.
+    `found` is the partition's part of the status, `lists` what lwkexec's options of those names are to be.
+    Raises UsageError for options that Linux does not have.
     """
+    given = {option: value for option, value in lists.items() if value is not None}
     if KernelKind(found["kernel"]) != KernelKind.LWK:
-        if cpus is not None or trace or summary:
+        if given or trace or summary:
             raise UsageError(
-                f"--cpus and --trace are for an LWK: {found['name']} runs none",
-                "in Linux, taskset and strace do that",
+                f"--cpus, --local, --offload and --trace are for an LWK: {found['name']} runs none",
+                "in Linux, taskset and strace do what --cpus and --trace do",
             )
         return None
-    options = [] if cpus is None else ["--cpus", cpus]
+    options = [word for option in given.items() for word in option]
     if summary:
         options.append("--trace=summary")
     elif trace:

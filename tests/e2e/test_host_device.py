@@ -52,6 +52,7 @@ def test_restart_of_a_peer_is_told_once_and_the_link_comes_back(device: Enclave)
 
 def test_kernel_does_io_on_the_pages_of_a_window(device: Enclave) -> None:
     device.host.succeed(PROGRAM, "window", f"/dev/ikc-window-{PEER}")
+    device.restart(PEER)  # that was its memory, and lists of what is free are in what is free
 
 
 def test_any_page_table_is_survived(duo: Enclave, tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -190,13 +190,6 @@ def test_proxy_goes_by_the_name_of_its_program(host: Enclave) -> None:
     assert host.host.run("timeout", "30", "sh", "-c", line).text.startswith("busybox,sleep,1000,")
 
 
-def test_hundred_processes_one_after_the_other_leave_nothing(host: Enclave) -> None:
-    before = memory(host)
-    loop = f"for i in $(seq 100); do lwkexec -p {LWK} {PROGRAM} copy </dev/null || exit 1; done"
-    host.host.succeed("sh", "-c", loop)
-    assert memory(host) == before
-
-
 NODES = """\
 by default: 0
 mbind: 0
@@ -255,21 +248,6 @@ def test_signal_to_the_proxy_ends_the_program(place: str, signal: str, status: i
     host.host.succeed("sh", "-c", f"kill -{signal} $(cat /tmp/pid)")
     host.host.succeed("timeout", "30", "sh", "-c", "until [ -s /tmp/status ]; do usleep 20000; done")
     assert int(host.host.succeed("cat", "/tmp/status")) == status
-
-
-@pytest.mark.parametrize("fault", ["kill", "panic"])
-def test_end_of_the_partition_is_told_and_the_next_life_runs_programs(fault: str, prepared: Enclave) -> None:
-    many = 8
-    one = f"lwkexec -p {LWK} {PROGRAM} copy <>/tmp/never 2>&1 &"
-    run = f"[ -p /tmp/never ] || mkfifo /tmp/never; {' '.join([one] * many)} wait; echo over"
-    prepared.host.succeed("sh", "-c", f"rm -f /tmp/said; (sh -c '{run}' >/tmp/said) >/dev/null 2>&1 &")
-    wait_for_processes(prepared, many)
-    prepared.fault(LWK, fault)
-    prepared.host.succeed("timeout", "30", "sh", "-c", "until grep -q over /tmp/said; do usleep 20000; done")
-    told = f"lwkexec: {LWK} has ended or begun anew, and the process with it"
-    assert prepared.host.succeed("cat", "/tmp/said").splitlines() == [told] * many + ["over"]
-    prepared.restart(LWK)
-    assert on_lwk(prepared, "busybox", "echo", "again").text == "again\n"
 
 
 def test_exec_and_push_reach_an_lwk(duo: Enclave, duo_command: CommandLine, program: Path) -> None:

@@ -46,6 +46,41 @@ static void make_tables(uint64_t leaf, int level)
 	*entry_at(level) = leaf;
 }
 
+/* What the process has there: `page`, or nothing, for so many bytes. */
+static void check_leaf(uint64_t size, uint64_t page, bool is_page, bool shown)
+{
+	struct ikc_walk_leaf leaf = ikc_walk_to_leaf(0, ADDRESS, table_at, NULL);
+
+	CHECK_EQ(leaf.size, size);
+	CHECK_EQ(leaf.is_page, is_page);
+	CHECK_EQ(leaf.shown, shown);
+	if (is_page)
+		CHECK_EQ(leaf.page, page);
+}
+
+static void test_what_is_hidden_is_still_the_process(void)
+{
+	struct ikc_walk_page page;
+
+	make_tables(0x5555000 | IKC_WALK_HIDDEN, 1);
+	CHECK(!walk(ADDRESS, &page));
+	check_leaf(PAGE, 0x5555000, true, false);
+	make_tables(0x40000000 | IKC_WALK_HIDDEN | IKC_WALK_LARGE, 2);
+	check_leaf(PAGE << 9, 0x40000000, true, false);
+	make_tables(0x40000000 | IKC_WALK_HIDDEN, 2); /* says where it is, but not how large */
+	check_leaf(PAGE << 9, 0, false, false);
+	make_tables(0x8000000000 | IKC_WALK_HIDDEN | IKC_WALK_LARGE, 4);
+	check_leaf(PAGE << 27, 0, false, false);
+	make_tables(0x5555000, 1);
+	check_leaf(PAGE, 0, false, false);
+	make_tables(0x5555000 | WRITABLE, 1);
+	check_leaf(PAGE, 0x5555000, true, true);
+	make_tables(0, 3);
+	check_leaf(PAGE << 18, 0, false, false);
+	make_tables(RAM_PAGES * PAGE | WRITABLE, 3); /* a table that is nowhere */
+	check_leaf(PAGE << 9, 0, false, false);
+}
+
 static void test_leaves_of_each_size(void)
 {
 	struct ikc_walk_page page;
@@ -122,6 +157,7 @@ static void test_any_tables_are_survived(void)
 int main(void)
 {
 	RUN(test_leaves_of_each_size);
+	RUN(test_what_is_hidden_is_still_the_process);
 	RUN(test_rights_are_those_of_all_levels);
 	RUN(test_only_where_programs_have_memory);
 	RUN(test_any_tables_are_survived);

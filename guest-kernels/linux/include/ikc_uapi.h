@@ -165,6 +165,21 @@ struct ikc_measure {
 /* EINVAL: a kind, size or count that cannot be. EPROTO: the answer makes no sense. As read() and write(). */
 #define IKC_IOCTL_MEASURE _IOWR(IKC_IOCTL, 12, struct ikc_measure)
 
+#define IKC_STOPS_LENGTH 128
+
+struct ikc_stops {
+	__u32 length; /* of each of the two, 1 to IKC_STOPS_LENGTH */
+	__u32 reserved;
+	__u8 stopped[IKC_STOPS_LENGTH];
+	__u8 continued[IKC_STOPS_LENGTH];
+};
+
+/*
+ * While the channel is open its peer is sent one of these messages when the process that asks for it is stopped by a
+ * signal, and the other when it goes on: within 100 ms. EBUSY: there is one already. EINVAL.
+ */
+#define IKC_IOCTL_STOPS _IOW(IKC_IOCTL, 15, struct ikc_stops)
+
 /* ---- /dev/ikc-window-<partition> ---- */
 
 struct ikc_space_open {
@@ -185,7 +200,13 @@ struct ikc_range {
 	__u64 length;
 };
 
-/* Of a space: no page of the range is mapped any more; the next access asks the page table. EINVAL. */
+/*
+ * Of a space: no page of the range is mapped any more, and nobody in Linux has hold of one that he got before; the next access
+ * asks the page table. EINVAL.
+ */
 #define IKC_IOCTL_ZAP _IOW(IKC_IOCTL, 14, struct ikc_range)
+
+/* Of a space: the same of all of it, for good. Closing a descriptor of a space that was mapped does it too. */
+#define IKC_IOCTL_END _IO(IKC_IOCTL, 16)
 
 #endif

@@ -13,6 +13,7 @@
 #include "bench.h"
 #include "channel_file.h"
 #include "ikc_uapi.h"
+#include "stops.h"
 #include "waiting.h"
 
 #define CHANNEL_SPIN_MAX_NS NSEC_PER_SEC
@@ -21,6 +22,7 @@ struct channel_file {
 	struct fabric *fabric;
 	struct channel *channel;
 	u64 spin_ns;
+	struct stops *stops; /* set once, or NULL */
 	struct mutex reader; /* held through all of a read: one that waits keeps its turn */
 	struct mutex writer;
 	u8 in[IKC_MESSAGE_MAX];
@@ -275,6 +277,21 @@ static long channel_file_measure(struct channel_file *file, void __user *argumen
 	return copy_to_user(argument, &measure, sizeof(measure)) ? -EFAULT : 0;
 }
 
+static long channel_file_tell_stops(struct channel_file *file, void __user *argument)
+{
+	struct stops *stops;
+	int err = -EBUSY;
+
+	mutex_lock(&file->writer);
+	if (!file->stops) {
+		stops = stops_new(file->channel, argument);
+		err = IS_ERR(stops) ? PTR_ERR(stops) : 0;
+		file->stops = err ? NULL : stops;
+	}
+	mutex_unlock(&file->writer);
+	return err;
+}
+
 static long channel_file_ioctl(struct file *file, unsigned int command, unsigned long argument)
 {
 	struct channel_file *channel_file = file->private_data;
@@ -289,6 +306,8 @@ static long channel_file_ioctl(struct file *file, unsigned int command, unsigned
 		return channel_file_serve(channel_file, pointer);
 	case IKC_IOCTL_SPIN:
 		return channel_file_spin(channel_file, pointer);
+	case IKC_IOCTL_STOPS:
+		return channel_file_tell_stops(channel_file, pointer);
 	case IKC_IOCTL_MEASURE:
 		return channel_file_measure(channel_file, pointer);
 	default:
@@ -303,6 +322,7 @@ static int channel_file_release(struct inode *inode, struct file *file)
 	struct channel_file *channel_file = file->private_data;
 	struct fabric *fabric = channel_file->fabric;
 
+	stops_free(channel_file->stops);
 	link_close_channel(channel_file->channel);
 	kfree(channel_file);
 	fabric_put(fabric);

@@ -7,6 +7,7 @@
  * entry is over by then, because it holds `lock` for reading and the zap for writing.
  */
 #include <linux/anon_inodes.h>
+#include <linux/delay.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -22,13 +23,17 @@
 
 #define SPACE_NEIGHBOURHOOD (64ull * 1024)
 
+/* Linux does I/O into pages no longer than this, or somebody has lent them to hardware for good. */
+#define SPACE_PINS_MAX (10 * HZ)
+
 struct space {
 	struct list_head list; /* of the view, under its lock */
 	struct window_view *view;
 	u64 root;
 	u32 incarnation; /* of the partition; its next one has other pages there */
 	struct rw_semaphore lock;
-	bool dead; /* under it */
+	bool dead; /* under it: with its partition */
+	bool ended; /* under it: its process has, here or there */
 	struct address_space *mapping; /* whoever maps it; set by the first, under `lock` */
 };
 
@@ -58,7 +63,7 @@ static vm_fault_t space_find(struct space *space, u64 address, struct ikc_walk_p
 {
 	const struct window_segment *segment;
 
-	if (space->dead || space_incarnation(space->view) != space->incarnation)
+	if (space->dead || space->ended || space_incarnation(space->view) != space->incarnation)
 		return VM_FAULT_SIGBUS;
 	if (!ikc_walk(space->root, address, space_table, space->view, page))
 		return VM_FAULT_SIGBUS;
@@ -161,6 +166,78 @@ static void space_unmap(struct space *space, u64 start, u64 length)
 		unmap_mapping_range(space->mapping, start, length, 1);
 }
 
+/* Pages of a device count one use if nobody has got hold of them. */
+static bool space_leaf_is_pinned(const struct space *space, const struct ikc_walk_leaf *leaf, u64 from, u64 to)
+{
+	u64 at;
+
+	for (at = leaf->page + from; at < leaf->page + to; at += PAGE_SIZE) {
+		const struct window_segment *segment = window_view_segment(space->view, at);
+
+		if (!segment)
+			return false;
+		if (page_ref_count(pfn_to_page(PHYS_PFN(segment->host + (at - segment->guest)))) > 1)
+			return true;
+	}
+	return false;
+}
+
+/* More than this of a table is not that of a process. */
+static u64 space_most_leaves(const struct space *space)
+{
+	u64 pages = 0;
+	u32 i;
+
+	for (i = 0; i < space->view->segment_count; i++)
+		pages += PHYS_PFN(space->view->segments[i].size);
+	return pages * IKC_WALK_ENTRIES;
+}
+
+/* Of what the process has there, shown or not. */
+static bool space_is_pinned(struct space *space, u64 start, u64 end)
+{
+	u64 left = space_most_leaves(space);
+
+	while (start < end && left--) {
+		struct ikc_walk_leaf leaf = ikc_walk_to_leaf(space->root, start, space_table, space->view);
+		u64 from = start & (leaf.size - 1), to = min(leaf.size, from + (end - start));
+
+		if (leaf.is_page && space_leaf_is_pinned(space, &leaf, from, to))
+			return true;
+		start += to - from;
+		cond_resched();
+	}
+	return false;
+}
+
+/* Who got hold of a page before it was unmapped (O_DIRECT) still writes to it: it must not be another's by then. */
+static void space_await_unpinned(struct space *space, u64 start, u64 end)
+{
+	unsigned long deadline = jiffies + SPACE_PINS_MAX;
+
+	while (!READ_ONCE(space->dead) && space_is_pinned(space, start, end)) {
+		if (time_after(jiffies, deadline)) {
+			pr_warn_ratelimited("ikc: pages of a process are in use after it has given them back\n");
+			return;
+		}
+		usleep_range(100, 1000);
+	}
+}
+
+/* The process has ended: nothing is found any more, whatever becomes of its page table. */
+static void space_end(struct space *space)
+{
+	bool alive;
+
+	down_write(&space->lock);
+	alive = !space->ended && !space->dead;
+	space->ended = true;
+	space_unmap(space, 0, IKC_USER_END);
+	up_write(&space->lock);
+	if (alive)
+		space_await_unpinned(space, IKC_USER_START, IKC_USER_END);
+}
+
 static long space_zap(struct space *space, void __user *argument)
 {
 	struct ikc_range range;
@@ -173,6 +250,7 @@ static long space_zap(struct space *space, void __user *argument)
 	down_write(&space->lock);
 	space_unmap(space, range.start, range.length);
 	up_write(&space->lock);
+	space_await_unpinned(space, range.start, range.start + range.length);
 	return 0;
 }
 
@@ -199,7 +277,23 @@ static long space_ioctl(struct file *file, unsigned int command, unsigned long a
 {
 	if (command == IKC_IOCTL_ZAP)
 		return space_zap(file->private_data, (void __user *)argument);
-	return -ENOTTY;
+	if (command != IKC_IOCTL_END)
+		return -ENOTTY;
+	space_end(file->private_data);
+	return 0;
+}
+
+/*
+ * A proxy that is killed closes its files in their order, and its channel behind this one: by that the LWK hears of it, and
+ * gives the memory to others. A file that was not mapped yet is closed because it has got another number.
+ */
+static int space_flush(struct file *file, fl_owner_t owner)
+{
+	struct space *space = file->private_data;
+
+	if (READ_ONCE(space->mapping))
+		space_end(space);
+	return 0;
 }
 
 static void space_free(struct space *space)
@@ -219,6 +313,7 @@ static int space_release(struct inode *inode, struct file *file)
 
 static const struct file_operations space_operations = {
 	.owner = THIS_MODULE,
+	.flush = space_flush,
 	.release = space_release,
 	.unlocked_ioctl = space_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,

@@ -23,7 +23,9 @@ static const char *channel_open_why(const struct device *device, const struct ik
 	if (error == ECONNREFUSED)
 		snprintf(why, sizeof(why), "%s refuses: %s", name, ikc_refusal_word(open->refusal));
 	else if (error == EBUSY)
-		snprintf(why, sizeof(why), "all channels that may be opened to %s are in use", name);
+		snprintf(why, sizeof(why), "all %d channels that may be opened to %s are in use%s", IKC_CHANNELS / 2,
+			 name, open->address.port == IKC_PORT_PROCESS ?
+			 ", one by each program that runs there: wait until one ends" : "");
 	else
 		return endpoint_why(device, open->address.partition, error);
 	return why;

@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "call_places.h"
 #include "error.h"
 #include "options.h"
 #include "program.h"
@@ -18,10 +19,13 @@
 #define CPUS (64 * IKC_PROCESS_CPU_WORDS)
 
 static const char usage[] =
-	"usage: lwkexec -p PARTITION [--cpus LIST] [--trace | --trace=summary] [--] PROGRAM [ARGUMENTS]\n"
+	"usage: lwkexec -p PARTITION [--cpus LIST] [--local CALLS] [--offload CALLS] [--trace | --trace=summary]\n"
+	"               [--] PROGRAM [ARGUMENTS]\n"
 	"       lwkexec -p PARTITION --memory\n"
 	"Runs PROGRAM on the LWK of PARTITION; its files, and all else that is Linux's, are those of this process.\n"
 	"  --cpus LIST      on these CPUs of the partition, as 1-3,5: a thread on each while there are enough\n"
+	"  --local CALLS    the LWK makes these system calls, if it can: names or numbers, as getpid,96\n"
+	"  --offload CALLS  this process makes them, if it can; what is said last counts\n"
 	"  --trace          each system call, where it was made and how long it took, on standard error\n"
 	"  --trace=summary  how many of each, and how long they took\n"
 	"  --memory         tells how many processes the LWK has, and how many of its pages are free\n"
@@ -31,6 +35,7 @@ static const char usage[] =
 struct wishes {
 	const char *partition;
 	struct program_cpus cpus;
+	struct call_places places;
 	bool memory;
 	enum call_trace trace;
 	char **words;
@@ -88,6 +93,10 @@ static struct wishes read_words(char **words)
 			wishes.partition = value_of(&words, word);
 		else if (!strcmp(word, "--cpus"))
 			wishes.cpus = read_cpus(value_of(&words, word));
+		else if (!strcmp(word, "--local"))
+			call_places_read(&wishes.places, word, value_of(&words, word), false);
+		else if (!strcmp(word, "--offload"))
+			call_places_read(&wishes.places, word, value_of(&words, word), true);
 		else if (!strcmp(word, "--trace"))
 			wishes.trace = CALL_TRACE_EACH;
 		else if (!strcmp(word, "--trace=summary"))
@@ -147,6 +156,7 @@ int main(int argc, char **argv)
 	}
 	program = program_find(wishes.words);
 	proxy = proxy_open(wishes.partition, wishes.trace != CALL_TRACE_OFF);
+	call_places_tell(&wishes.places, &proxy);
 	program_start(&program, &proxy, &wishes.cpus, environ);
 	take_name(argv, program.words);
 	workers_run(&proxy, wishes.trace);

@@ -82,6 +82,12 @@ void proxy_zap(const struct proxy *proxy, uint64_t start, uint64_t length)
 		die(EXIT_FAILED, "memory of %s: %s", proxy->partition, strerror(errno));
 }
 
+void proxy_end(const struct proxy *proxy)
+{
+	if (ioctl(proxy->space, IKC_IOCTL_END))
+		die(EXIT_FAILED, "memory of %s: %s", proxy->partition, strerror(errno));
+}
+
 static uint64_t clock_ns(clockid_t clock)
 {
 	struct timespec now;
@@ -136,7 +142,10 @@ static void map_space(const struct proxy *proxy)
 		die(EXIT_FAILED, "memory of %s: %s", proxy->partition, strerror(errno));
 }
 
-/* The last descriptors there may be: the program's first own file is to have the number that it has on Linux. */
+/*
+ * The last descriptors there may be: the program's first own file is to have the number that it has on Linux. The space's is
+ * closed before the channel's, in whatever way this process ends: the driver then lets go of the memory before the LWK hears.
+ */
 static void move_files(struct proxy *proxy, const struct device *device)
 {
 	struct rlimit limit = { 1024, 1024 };
@@ -144,8 +153,8 @@ static void move_files(struct proxy *proxy, const struct device *device)
 
 	getrlimit(RLIMIT_NOFILE, &limit);
 	proxy->first_own_fd = limit.rlim_cur - PROXY_OWN_FDS;
-	proxy->channel = dup3(channel, proxy->first_own_fd, O_CLOEXEC);
-	proxy->space = dup3(space, proxy->first_own_fd + 1, O_CLOEXEC);
+	proxy->space = dup3(space, proxy->first_own_fd, O_CLOEXEC);
+	proxy->channel = dup3(channel, proxy->first_own_fd + 1, O_CLOEXEC);
 	if (proxy->channel < 0 || proxy->space < 0)
 		die(EXIT_FAILED, "descriptors from %d on: %s", proxy->first_own_fd, strerror(errno));
 	close(channel);

@@ -34,6 +34,9 @@ int64_t proxy_exchange(const struct proxy *proxy, struct ikc_process_message *me
 /* Nothing of this range is reached by this process any more, until it looks anew. */
 void proxy_zap(const struct proxy *proxy, uint64_t start, uint64_t length);
 
+/* The process is over: nothing of it is reached by this process any more. */
+void proxy_end(const struct proxy *proxy);
+
 /* Prints what the LWK says of its memory: processes, free and all pages, free pages of each node. */
 void proxy_tell_memory(const char *partition);
 

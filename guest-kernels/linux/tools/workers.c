@@ -9,15 +9,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "error.h"
+#include "everywhere.h"
+#include "raw_call.h"
+#include "stops.h"
 
 #define NO_SLOT UINT32_MAX
 #define WORKER_STACK (256 * 1024)
-#define INTERRUPT_SIGNAL SIGRTMAX /* the program's own of that number is not forwarded */
+#define INTERRUPT_SIGNAL SIGRTMAX /* it and EVERYWHERE_SIGNAL are not forwarded */
 
 static const struct proxy *proxy;
 static enum call_trace tracing;
@@ -69,22 +73,6 @@ __attribute__((noreturn)) static void finish(void)
 
 /* ---- calls ---- */
 
-static long call_by_number(uint64_t number, const uint64_t *words)
-{
-	register uint64_t fourth asm("r10") = words[3];
-	register uint64_t fifth asm("r8") = words[4];
-	register uint64_t sixth asm("r9") = words[5];
-	long result;
-
-	/* not syscall(2): that would keep errno, which is another world's */
-	asm volatile("syscall"
-		     : "=a"(result)
-		     : "a"(number), "D"(words[0]), "S"(words[1]), "d"(words[2]), "r"(fourth), "r"(fifth),
-		       "r"(sixth)
-		     : "rcx", "r11", "memory");
-	return result;
-}
-
 static bool is_own(uint64_t fd)
 {
 	return (uint32_t)fd - (uint32_t)proxy->first_own_fd < PROXY_OWN_FDS;
@@ -105,13 +93,13 @@ static long close_range_around(const uint64_t *words)
 	if (first > behind[0])
 		behind[0] = first;
 	if (before[0] <= before[1])
-		result = call_by_number(SYS_close_range, before);
+		result = raw_call(SYS_close_range, before);
 	if (!result && behind[0] <= behind[1])
-		result = call_by_number(SYS_close_range, behind);
+		result = raw_call(SYS_close_range, behind);
 	return result;
 }
 
-/* The program knows nothing of the files that the proxy has for itself. */
+/* The program knows nothing of the files and the threads that the proxy has for itself. */
 static long make_call(uint64_t number, const uint64_t *words)
 {
 	switch (number) {
@@ -131,8 +119,12 @@ static long make_call(uint64_t number, const uint64_t *words)
 		break;
 	case SYS_close_range:
 		return close_range_around(words);
+	case SYS_setsockopt: /* Linux would send pages from where they are, when they are another program's */
+		if (words[1] == SOL_SOCKET && words[2] == SO_ZEROCOPY)
+			return -EOPNOTSUPP;
+		break;
 	}
-	return call_by_number(number, words);
+	return everywhere_is_meant(number, words) ? everywhere_call(number, words) : raw_call(number, words);
 }
 
 /* ---- messages ---- */
@@ -211,7 +203,7 @@ static void serve_call(const struct ikc_process_message *message)
 /* All that the program's memory was for is over when the LWK hears of it. */
 static void serve_end(const struct ikc_process_message *message)
 {
-	proxy_zap(proxy, IKC_USER_START, IKC_USER_END - IKC_USER_START);
+	proxy_end(proxy);
 	end_status = message->words[0];
 	__atomic_store_n(&ended, true, __ATOMIC_RELEASE);
 	answer(message, 0);
@@ -252,7 +244,7 @@ static void add_worker(void)
 	pthread_attr_init(&attributes);
 	pthread_attr_setstacksize(&attributes, WORKER_STACK);
 	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	error = pthread_create(&thread, &attributes, work, NULL);
+	error = everywhere_create(&thread, &attributes, work);
 	pthread_attr_destroy(&attributes);
 	/* Without it, calls wait for each other. */
 	if (error)
@@ -310,11 +302,11 @@ static void interrupted(int number)
 	(void)number;
 }
 
-/* Not those that a program brings upon itself, nor what stops and continues. Ignored ones stay so. */
+/* Not those that a program brings upon itself, nor what its terminal stops it by. Ignored ones stay so. */
 static void forward_signals(void)
 {
-	static const int kept[] = { SIGKILL, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU, SIGCONT, SIGSEGV,
-				    SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS, SIGCHLD, SIGURG, SIGWINCH };
+	static const int kept[] = { SIGKILL, SIGSTOP, SIGTTIN, SIGTTOU, SIGSEGV, SIGBUS,
+				    SIGILL, SIGFPE, SIGTRAP, SIGSYS, SIGCHLD, SIGURG, SIGWINCH };
 	struct sigaction action = { .sa_sigaction = forward, .sa_flags = SA_SIGINFO | SA_RESTART };
 	const struct sigaction interruption = { .sa_handler = interrupted };
 	struct sigaction old;
@@ -323,7 +315,7 @@ static void forward_signals(void)
 
 	sigfillset(&action.sa_mask);
 	sigaction(INTERRUPT_SIGNAL, &interruption, NULL);
-	for (number = 1; number < INTERRUPT_SIGNAL; number++) {
+	for (number = 1; number < EVERYWHERE_SIGNAL; number++) {
 		bool keep = number >= 32 && number < SIGRTMIN; /* the C library's own */
 
 		for (i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
@@ -337,6 +329,8 @@ void workers_run(const struct proxy *opened, enum call_trace trace)
 {
 	proxy = opened;
 	tracing = trace;
+	stops_tell(proxy);
+	everywhere_begin();
 	forward_signals();
 	waiting = 1;
 	work(NULL);

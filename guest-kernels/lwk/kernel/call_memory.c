@@ -363,6 +363,8 @@ static int64_t check_mapped(const struct call *call)
 	uint64_t end = ALIGN_UP(call->args[0] + call->args[1], PAGE_SIZE);
 	bool mapped;
 
+	if (call->args[1] > IKC_USER_END)
+		return -ENOMEM; /* before it could lead around the end of all addresses */
 	if (end < start)
 		return -EINVAL;
 	space_enter(space);

@@ -6,6 +6,7 @@
 #include <lwk/page_alloc.h>
 #include <lwk/process.h>
 #include <lwk/string.h>
+#include <lwk/syscall.h>
 #include <lwk/thread.h>
 #include <lwk/time.h>
 #include <lwk/topology.h>
@@ -112,6 +113,13 @@ static int64_t build(struct process *process, const struct ikc_process_message *
 	return protect(&process->space, message->words[0], message->words[1], protection);
 }
 
+static int64_t place(struct process *process, const struct ikc_process_message *message)
+{
+	if (process->thread_count || process->ending)
+		return -EBUSY;
+	return syscall_set_place(process, message->number, message->words[0]);
+}
+
 static int64_t create(struct channel *channel, const struct ikc_process_message *message,
 		      struct ikc_process_message *reply)
 {
@@ -169,6 +177,8 @@ static int64_t serve(struct channel *channel, const struct ikc_process_message *
 	case IKC_PROCESS_MAP:
 	case IKC_PROCESS_PROTECT:
 		return build(process, message);
+	case IKC_PROCESS_PLACE:
+		return place(process, message);
 	case IKC_PROCESS_START:
 		return start(process, message->words);
 	default:
@@ -197,6 +207,11 @@ static bool take_statement(struct channel *channel, const struct ikc_process_mes
 			process_take_answer(process, message);
 		else if (process && process->asked_to_end)
 			let_go(channel, process);
+		return true;
+	}
+	if (message->kind == IKC_PROCESS_STOP) {
+		if (process)
+			signal_set_stopped(process, message->words[0]);
 		return true;
 	}
 	if (message->kind == IKC_PROCESS_SIGNAL) {

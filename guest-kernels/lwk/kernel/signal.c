@@ -10,6 +10,10 @@
 #define IGNORED_BY_DEFAULT                                                                         \
 	(SIGNAL_BIT(SIGCHLD) | SIGNAL_BIT(SIGCONT) | SIGNAL_BIT(SIGURG) | SIGNAL_BIT(SIGWINCH))
 
+#define STOPS_BY_DEFAULT (SIGNAL_BIT(SIGSTOP) | SIGNAL_BIT(SIGTSTP) | SIGNAL_BIT(SIGTTIN) | SIGNAL_BIT(SIGTTOU))
+
+#define SYSCALL_KILL 62
+
 #define SEGV_MAPERR 1
 #define SI_KERNEL 0x80
 #define FPE_INTDIV 1
@@ -31,6 +35,18 @@ bool signal_is_due(const struct thread *thread)
 	return pending & ~thread->signal_mask;
 }
 
+/* What stops and what continues undo each other. Under the lock. */
+static void forget_opposite(struct process *process, uint32_t number)
+{
+	if (number == SIGCONT) {
+		__atomic_and_fetch(&process->pending, ~STOPS_BY_DEFAULT, __ATOMIC_RELAXED);
+		process->stopped = false;
+		process_wake_all(process);
+	} else if (STOPS_BY_DEFAULT & SIGNAL_BIT(number)) {
+		__atomic_and_fetch(&process->pending, ~SIGNAL_BIT(SIGCONT), __ATOMIC_RELAXED);
+	}
+}
+
 void signal_process(struct process *process, uint32_t number, const struct signal_cause *cause)
 {
 	uint64_t flags;
@@ -40,6 +56,7 @@ void signal_process(struct process *process, uint32_t number, const struct signa
 		return;
 	}
 	flags = spin_lock(&process->lock);
+	forget_opposite(process, number);
 	if (!is_ignored(&process->actions[number - 1], number)) {
 		process->causes[number - 1] = *cause;
 		__atomic_or_fetch(&process->pending, SIGNAL_BIT(number), __ATOMIC_RELEASE);
@@ -84,6 +101,34 @@ uint32_t signal_take(struct thread *thread, uint64_t set, struct signal_cause *c
 
 	spin_unlock(&thread->process->lock, flags);
 	return number;
+}
+
+/* ---- stopped ---- */
+
+void signal_set_stopped(struct process *process, bool stopped)
+{
+	uint64_t flags = spin_lock(&process->lock);
+
+	__atomic_store_n(&process->stopped, stopped, __ATOMIC_RELEASE);
+	process_wake_all(process);
+	spin_unlock(&process->lock, flags);
+}
+
+/* The proxy stops before it can answer. No signal interrupts that: none is taken before both go on. */
+void signal_stop(void)
+{
+	struct thread *thread = this_thread();
+	struct ikc_process_message message = {
+		.kind = IKC_PROCESS_CALL,
+		.number = SYSCALL_KILL,
+		.words = { thread->process->id, SIGSTOP },
+	};
+	bool interrupted = thread->interrupted;
+
+	signal_set_stopped(thread->process, true);
+	thread->interrupted = true;
+	process_ask(&message);
+	thread->interrupted = interrupted;
 }
 
 /* ---- delivered ---- */
@@ -136,6 +181,10 @@ void signal_deliver(struct trap_frame *frame)
 	spin_unlock(&process->lock, flags);
 	if (!number || is_ignored(&action, number))
 		return;
+	if (action.handler == SIG_DFL && STOPS_BY_DEFAULT & SIGNAL_BIT(number)) {
+		signal_stop();
+		return;
+	}
 	if (action.handler == SIG_DFL) {
 		process_end(process, number);
 		return;

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A system call goes where the table says: to a function of this kernel, or to the proxy. */
+#include <lwk/call_arguments.h>
 #include <lwk/calls.h>
 #include <lwk/errno.h>
+#include <lwk/ids.h>
 #include <lwk/ikc_status.h>
 #include <lwk/syscall.h>
 #include <lwk/time.h>
-#include <lwk/user_copy.h>
 
-enum place { LOCAL = 1, OFFLOAD, REFUSE };
+enum place { LOCAL = 1, EITHER, OFFLOAD, REFUSE };
 
 #define SYSCALL_SIZE 2 /* bytes of the instruction */
 #define FUTEX_NUMBER 202
 
-#define PROXY_END 0x800000000000ull /* what Linux gives a process ends here */
+#define X32_BIT 0x40000000 /* the same calls for programs of 32-bit pointers, which do not run here */
 
 static const struct {
 	enum place place;
@@ -26,6 +27,7 @@ static const struct {
 typedef int64_t (*local_call)(struct call *call);
 
 #define LOCAL_CALL_LOCAL(number, name) [number] = call_##name,
+#define LOCAL_CALL_EITHER(number, name) LOCAL_CALL_LOCAL(number, name)
 #define LOCAL_CALL_OFFLOAD(number, name)
 #define LOCAL_CALL_REFUSE(number, name)
 
@@ -35,9 +37,32 @@ static const local_call local[ARRAY_SIZE(table)] = {
 #undef IKC_SYSCALL
 };
 
+_Static_assert(ARRAY_SIZE(table) <= PROCESS_CALLS_MAX, "a process has a bit for each");
+
+int syscall_set_place(struct process *process, uint64_t number, bool offloaded)
+{
+	uint64_t bit = 1ul << number % 64;
+
+	if (number >= ARRAY_SIZE(table) || table[number].place != EITHER)
+		return -EINVAL;
+	process->offloaded[number / 64] &= ~bit;
+	process->offloaded[number / 64] |= offloaded ? bit : 0;
+	return 0;
+}
+
+static bool is_made_here(const struct call *call)
+{
+	const uint64_t *offloaded = call->process->offloaded;
+
+	if (table[call->number].place == EITHER)
+		return !(offloaded[call->number / 64] >> call->number % 64 & 1);
+	return table[call->number].place == LOCAL;
+}
+
 int64_t offload(struct call *call)
 {
 	struct ikc_process_message message = { .kind = IKC_PROCESS_CALL, .number = call->number };
+	uint32_t changes = ids_changes(call->process);
 	uint64_t begin = time_ns();
 	int64_t result;
 
@@ -45,6 +70,7 @@ int64_t offload(struct call *call)
 		message.words[i] = call->args[i];
 	call->thread->offloads++;
 	result = process_ask(&message);
+	ids_note(call->process, call->number, result, changes);
 	ikc_status_offloaded(time_ns() - begin);
 	return result;
 }
@@ -54,73 +80,6 @@ int offload_zap(uint64_t start, uint64_t size)
 	struct ikc_process_message message = { .kind = IKC_PROCESS_ZAP, .words = { start, size } };
 
 	return process_ask(&message);
-}
-
-/* ---- pointers ---- */
-
-#define VECTORS_MAX 1024 /* more are EINVAL, by the proxy */
-
-struct vector {
-	uint64_t start;
-	uint64_t size;
-};
-
-struct message_header {
-	uint64_t name;
-	uint64_t name_size;
-	uint64_t vectors;
-	uint64_t vector_count;
-	uint64_t control;
-	uint64_t control_size;
-};
-
-/* Another thread may change them after this: then the proxy's rights are what is left to protect. */
-static bool vectors_are_good(uint64_t at, uint64_t count)
-{
-	struct vector vector;
-
-	for (uint64_t i = 0; i < MIN(count, (uint64_t)VECTORS_MAX); i++) {
-		if (copy_from_user(&vector, at + i * sizeof(vector), sizeof(vector)))
-			return false;
-		if (vector.size && vector.start >= IKC_USER_END)
-			return false;
-	}
-	return true;
-}
-
-static bool header_is_good(uint64_t at)
-{
-	struct message_header header;
-
-	return !copy_from_user(&header, at, sizeof(header)) && header.name < IKC_USER_END &&
-	       header.control < IKC_USER_END && vectors_are_good(header.vectors, header.vector_count);
-}
-
-static bool argument_is_good(const struct call *call, char kind, int at)
-{
-	uint64_t value = call->args[at];
-
-	switch (kind) {
-	case 'p':
-	case 's':
-		return value < IKC_USER_END;
-	case 'v':
-		return value < IKC_USER_END || value >= PROXY_END;
-	case 'w':
-		return vectors_are_good(value, call->args[at + 1]);
-	case 'm':
-		return header_is_good(value);
-	default:
-		return true;
-	}
-}
-
-static bool arguments_are_good(const struct call *call, const char *kinds)
-{
-	for (int i = 0; kinds[i]; i++)
-		if (!argument_is_good(call, kinds[i], i))
-			return false;
-	return true;
 }
 
 /* ---- the calls ---- */
@@ -145,9 +104,9 @@ static int64_t call_here(struct call *call)
 
 	if (table[call->number].place == REFUSE)
 		return -ENOSYS;
-	if (table[call->number].place == LOCAL)
+	if (is_made_here(call))
 		result = local[call->number](call);
-	if (result == CALL_OFFLOAD && !arguments_are_good(call, table[call->number].arguments))
+	if (result == CALL_OFFLOAD && !call_arguments_are_good(call, table[call->number].arguments))
 		result = -EFAULT;
 	return result;
 }
@@ -157,7 +116,9 @@ static int64_t make(struct call *call)
 	uint64_t begin = call->process->traces ? time_ns() : 0;
 	int64_t result = CALL_OFFLOAD;
 
-	if (call->number < ARRAY_SIZE(table) && table[call->number].place)
+	if (call->number & X32_BIT)
+		result = -ENOSYS;
+	else if (call->number < ARRAY_SIZE(table) && table[call->number].place)
 		result = call_here(call);
 	if (result == CALL_OFFLOAD)
 		return offload(call);
@@ -208,7 +169,7 @@ bool syscall_dispatch(struct trap_frame *frame)
 		.thread = thread,
 		.process = thread->process,
 		.frame = frame,
-		.number = frame->error,
+		.number = (uint32_t)frame->error, /* as Linux: the rest would hide it from the table, not from the proxy */
 		.args = { frame->rdi, frame->rsi, frame->rdx, frame->r10, frame->r8, frame->r9 },
 	};
 	int64_t result;

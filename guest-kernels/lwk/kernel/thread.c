@@ -206,6 +206,12 @@ void thread_leave_kernel(struct trap_frame *frame)
 			interrupts_enable();
 			process_leave();
 		}
+		if (process_is_stopped(thread->process)) {
+			interrupts_enable();
+			thread_wait();
+			interrupts_disable();
+			continue;
+		}
 		if (signal_is_due(thread)) {
 			interrupts_enable();
 			signal_deliver(frame);

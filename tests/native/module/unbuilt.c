@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* In place of the driver's files that are not built here: log, life, mailbox and windows. */
+/* In place of the driver's files that are not built here: log, life, mailbox, windows and stops. */
+#include <linux/err.h>
+
 #include "mailbox.h"
+#include "stops.h"
 #include "window.h"
 
 void klog_start(struct klog *klog, struct ikc_log *log)
@@ -53,4 +56,16 @@ void windows_unpublish(void)
 
 void windows_look(void)
 {
+}
+
+struct stops *stops_new(struct channel *channel, const void __user *argument)
+{
+	(void)channel;
+	(void)argument;
+	return ERR_PTR(-EINVAL);
+}
+
+void stops_free(struct stops *stops)
+{
+	(void)stops;
 }

@@ -2,6 +2,7 @@
 /* The user's half of an address space. */
 #include <arch/boot.h>
 #include <arch/pte.h>
+#include <ikc/ikc_walk.h>
 #include <lwk/cpu.h>
 #include <lwk/errno.h>
 #include <lwk/page_alloc.h>
@@ -11,8 +12,7 @@
 #include <lwk/user_paging.h>
 #include <lwk/xcall.h>
 
-/* The CPU ignores all of an entry that is not present but this. */
-#define PTE_HIDDEN (1ul << 9)
+#define PTE_HIDDEN IKC_WALK_HIDDEN /* the CPU ignores all of an entry that is not present */
 #define PTE_TABLE (PTE_PRESENT | PTE_WRITABLE | PTE_USER)
 
 #define ENTRIES 512

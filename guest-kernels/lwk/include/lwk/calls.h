@@ -6,6 +6,7 @@
 #include <lwk/syscall.h>
 
 #define LWK_CALL_LOCAL(name) int64_t call_##name(struct call *call);
+#define LWK_CALL_EITHER(name) LWK_CALL_LOCAL(name)
 #define LWK_CALL_OFFLOAD(name)
 #define LWK_CALL_REFUSE(name)
 #define IKC_SYSCALL(number, name, place, arguments) LWK_CALL_##place(name)

@@ -9,12 +9,14 @@
 
 #include <ikc/ikc_process.h>
 #include <lwk/cpu_set.h>
+#include <lwk/ids.h>
 #include <lwk/signal.h>
 #include <lwk/space.h>
 #include <lwk/spinlock.h>
 #include <lwk/types.h>
 
 #define PROCESS_THREADS_MAX 256
+#define PROCESS_CALLS_MAX 512
 
 struct channel;
 struct thread;
@@ -34,14 +36,17 @@ struct process {
 	uint32_t thread_count;
 	struct thread **threads; /* PROCESS_THREADS_MAX of them */
 
+	bool stopped; /* no thread goes to user mode */
 	bool ending; /* set once, with `status` */
 	uint32_t status; /* as wait(2) tells it */
 
+	struct ids ids;
 	uint64_t cpu_ns; /* of threads that have ended */
 
 	/* constant once it runs */
 	uint32_t id;
 	bool traces;
+	uint64_t offloaded[PROCESS_CALLS_MAX / 64]; /* calls that could be made here too: a bit each */
 	int64_t realtime_offset; /* added to time_ns() */
 	int64_t monotonic_offset;
 
@@ -79,6 +84,11 @@ void process_put(struct process *process);
 static inline bool process_is_ending(const struct process *process)
 {
 	return __atomic_load_n(&process->ending, __ATOMIC_ACQUIRE);
+}
+
+static inline bool process_is_stopped(const struct process *process)
+{
+	return __atomic_load_n(&process->stopped, __ATOMIC_ACQUIRE);
 }
 
 /* The first to say so decides the status; all threads leave as soon as they can. Any context but NMI. */

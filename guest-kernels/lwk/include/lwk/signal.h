@@ -19,6 +19,9 @@
 #define SIGCHLD 17
 #define SIGCONT 18
 #define SIGSTOP 19
+#define SIGTSTP 20
+#define SIGTTIN 21
+#define SIGTTOU 22
 #define SIGURG 23
 #define SIGWINCH 28
 
@@ -67,6 +70,13 @@ struct trap_frame;
 
 /* One for the process. Any context but NMI. */
 void signal_process(struct process *process, uint32_t number, const struct signal_cause *cause);
+
+/* Its proxy was stopped, or goes on: no thread of the process is in user mode meanwhile. Any context but NMI. */
+void signal_set_stopped(struct process *process, bool stopped);
+
+/* Stops the process of this thread, and its proxy, as by SIGSTOP; returns when both go on. */
+void signal_stop(void);
+
 /* With the process's lock. */
 void signal_thread(struct thread *thread, uint32_t number, const struct signal_cause *cause);
 

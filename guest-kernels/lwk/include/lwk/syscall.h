@@ -29,6 +29,9 @@ struct call {
  */
 void syscall_was_interrupted(struct trap_frame *frame, bool restarts);
 
+/* Before the process runs: who makes that call of its. -EINVAL: only one of the two can. */
+int syscall_set_place(struct process *process, uint64_t number, bool offloaded);
+
 /* Has the proxy do a call with these arguments. */
 int64_t offload(struct call *call);
 

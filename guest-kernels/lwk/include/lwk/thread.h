@@ -15,6 +15,8 @@
 #include <lwk/types.h>
 #include <lwk/work.h>
 
+#define THREAD_NAME_SIZE 16
+
 struct process;
 
 /* As sched_setscheduler(2) has it. */
@@ -58,6 +60,7 @@ struct thread {
 	uint64_t cpu_ns; /* that it has run, until it last waited */
 	uint64_t running_since; /* 0: it does not run */
 	uint64_t offloads;
+	char name[THREAD_NAME_SIZE]; /* "": as the process is called */
 };
 
 /* The one that runs here, or NULL. */

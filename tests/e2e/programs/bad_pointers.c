@@ -1,0 +1,493 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Hands pointers that lead nowhere, or to what is not the program's, to every system call that takes one, and says what
+ * came of it. Where memory is that must not be reached it is told on standard input: a line "START-END" each. With a word
+ * it does something else: `tell` says what some calls answer, `leave` and `look` are about memory that comes to another program.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PAGE 4096ul
+#define SCRATCH (4 * PAGE)
+#define MOST_PLACES 64
+
+enum { LOCAL, EITHER, OFFLOAD, REFUSE };
+
+static const struct call {
+	const char *name;
+	int number;
+	int place;
+	const char *arguments;
+} calls[] = {
+#define IKC_SYSCALL(number, name, place, arguments) { #name, number, place, arguments },
+#include "ikc_syscalls.def"
+#undef IKC_SYSCALL
+};
+
+/* What their pointers lead to is not read or written but is what they are about; or they do not come back. */
+static const char *const not_in_general[] = {
+	"mmap", "mprotect", "brk", "munmap", "mremap", "msync", "mincore", "madvise", "mlock", "munlock", "mlock2",
+	"mbind", "clone", "exit", "rt_sigreturn", "rt_sigsuspend", "rt_sigtimedwait", "futex", "set_tid_address",
+	"set_robust_list", "sigaltstack", "rt_sigaction", "rt_sigprocmask", "acct", "reboot",
+};
+
+static uint64_t *places; /* not the program's */
+static size_t place_count;
+
+static uint8_t *scratch; /* a guard before it and behind it */
+static uint8_t *read_only;
+static uint8_t *closed; /* PROT_NONE */
+static uint8_t *nothing; /* unmapped */
+
+static int wrong;
+
+static bool is_pointer(char kind)
+{
+	return strchr("psvwoMmk", kind);
+}
+
+static bool is_in_general(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(not_in_general) / sizeof(not_in_general[0]); i++)
+		if (!strcmp(name, not_in_general[i]))
+			return false;
+	return true;
+}
+
+/* Not errno's way: that would be another function's memory. */
+static long call_raw(uint64_t number, const uint64_t *words)
+{
+	register uint64_t fourth asm("r10") = words[3];
+	register uint64_t fifth asm("r8") = words[4];
+	register uint64_t sixth asm("r9") = words[5];
+	long result;
+
+	asm volatile("syscall"
+		     : "=a"(result)
+		     : "a"(number), "D"(words[0]), "S"(words[1]), "d"(words[2]), "r"(fourth), "r"(fifth), "r"(sixth)
+		     : "rcx", "r11", "memory");
+	return result;
+}
+
+static void complain(const char *what, const char *name, int at, uint64_t value, long result)
+{
+	printf("%s: %s, argument %d: 0x%lx gives %ld\n", what, name, at, value, result);
+	wrong++;
+}
+
+/* ---- what there is ---- */
+
+static uint8_t *get_pages(size_t size, int protection)
+{
+	uint8_t *got = mmap(NULL, size, protection, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (got == MAP_FAILED)
+		exit(98);
+	return got;
+}
+
+static void prepare(void)
+{
+	uint8_t *all = get_pages(SCRATCH + 6 * PAGE, PROT_READ | PROT_WRITE);
+
+	scratch = all + PAGE;
+	read_only = scratch + SCRATCH + PAGE;
+	closed = read_only + PAGE;
+	nothing = closed + PAGE;
+	memset(all, 0x5a, PAGE);
+	memset(read_only, 0x5a, PAGE);
+	munmap(scratch + SCRATCH, PAGE);
+	mprotect(read_only, PAGE, PROT_READ);
+	mprotect(closed, PAGE, PROT_NONE);
+	munmap(nothing, 2 * PAGE);
+}
+
+static void check_that_nothing_else_changed(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < PAGE; i++)
+		if (scratch[i - PAGE] != 0x5a || read_only[i] != 0x5a) {
+			printf("%s: changes memory beside what it was given\n", name);
+			wrong++;
+			return;
+		}
+}
+
+/* The kernels' own, what no address may be, and what stdin tells. */
+static void read_places(void)
+{
+	static const uint64_t always[] = { 0x400000000000, 0x400000001000, 0x555555554000, 0x7ffffffff000 - 8,
+					   0x7fffffffffff, 0x800000000000, 0xffff800000200000, 0xffff888000000000,
+					   0xffffffff81000000, UINT64_MAX - 4095, UINT64_MAX };
+	char line[256];
+
+	places = calloc(MOST_PLACES, sizeof(*places));
+	for (; place_count < sizeof(always) / sizeof(always[0]); place_count++)
+		places[place_count] = always[place_count];
+	while (place_count + 2 < MOST_PLACES && fgets(line, sizeof(line), stdin)) {
+		char *end;
+		uint64_t start = strtoul(line, &end, 16);
+
+		places[place_count++] = start;
+		places[place_count++] = strtoul(end + 1, NULL, 16) - 64;
+	}
+}
+
+/* ---- every call ---- */
+
+static void *wake(void *main_thread)
+{
+	for (;;) {
+		usleep(100000);
+		pthread_kill(*(pthread_t *)main_thread, SIGUSR1);
+	}
+	return NULL;
+}
+
+static void woken(int number)
+{
+	(void)number;
+}
+
+/* Some calls wait for ever where others fail. */
+static void begin_waking(void)
+{
+	const struct sigaction action = { .sa_handler = woken };
+	static pthread_t waker, self;
+
+	self = pthread_self();
+	sigaction(SIGUSR1, &action, NULL);
+	sigaction(SIGPIPE, &action, NULL);
+	pthread_create(&waker, NULL, wake, &self);
+}
+
+/* All numbers are this one: a file, and a small count at the same time. */
+static void try_with(const struct call *call, int at, uint64_t value, uint64_t number, bool must_fail)
+{
+	uint64_t words[6] = { 0 };
+	long result;
+	int i;
+
+	memset(scratch, 0, 256);
+	for (i = 0; call->arguments[i]; i++)
+		words[i] = is_pointer(call->arguments[i]) ? (uint64_t)scratch + 512 * i : number;
+	words[at] = value;
+	result = call_raw(call->number, words);
+	if (must_fail && (result >= 0 || result < -4095))
+		complain("is taken", call->name, at, value, result);
+}
+
+static int open_files(int *files)
+{
+	int count = 0, pair[2];
+
+	files[count++] = open("/dev/zero", O_RDWR);
+	files[count++] = open("/tmp/bad_pointers.file", O_RDWR | O_CREAT, 0600);
+	if (!socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, pair)) {
+		files[count++] = pair[0];
+		files[count++] = pair[1];
+	}
+	files[count++] = epoll_create1(0);
+	files[count++] = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
+	return count;
+}
+
+static void try_call(const struct call *call, int at, const int *files, int file_count)
+{
+	const uint64_t own[] = { 0, 1, (uint64_t)nothing, (uint64_t)closed, (uint64_t)read_only,
+				 (uint64_t)scratch + SCRATCH - 1, (uint64_t)nothing - 1 };
+	bool looks = call->arguments[at] != 'v'; /* or it may be a number, and any will do */
+	size_t i;
+	int file;
+
+	for (file = 0; file < file_count; file++) {
+		for (i = 0; i < place_count; i++)
+			try_with(call, at, places[i], files[file], looks && call->place == OFFLOAD);
+		for (i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+			try_with(call, at, own[i], files[file], false);
+	}
+}
+
+static void try_every_call(void)
+{
+	size_t i, tried = 0;
+	int files[8], file_count = open_files(files), at;
+
+	for (i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		if (!is_in_general(calls[i].name))
+			continue;
+		for (at = 0; calls[i].arguments[at]; at++) {
+			if (!is_pointer(calls[i].arguments[at]))
+				continue;
+			try_call(&calls[i], at, files, calls[i].place == OFFLOAD ? file_count : 1);
+			tried++;
+		}
+		check_that_nothing_else_changed(calls[i].name);
+	}
+	printf("%s\n", tried > 250 ? "every call was tried" : "too few were tried");
+}
+
+/* ---- pointers in structures ---- */
+
+static void must_fail(const char *name, uint64_t place, long result)
+{
+	if (result >= 0)
+		complain("in a structure", name, 0, place, result);
+}
+
+static void try_structures_with(uint64_t place, const int *pair)
+{
+	struct iovec bad = { (void *)place, 8 }, good = { scratch, 8 };
+	struct mmsghdr many[2] = { 0 };
+	struct msghdr *header = &many[1].msg_hdr;
+	uint64_t set[2] = { place, 8 };
+	struct timespec soon = { 0, 1000000 };
+	pid_t self = getpid();
+
+	many[0].msg_hdr = (struct msghdr) { .msg_iov = &good, .msg_iovlen = 1 };
+	many[1].msg_hdr = many[0].msg_hdr;
+	must_fail("readv", place, readv(open("/dev/zero", O_RDONLY | O_CLOEXEC), &bad, 1));
+	must_fail("writev", place, writev(pair[0], &bad, 1));
+	must_fail("process_vm_readv, here", place, process_vm_readv(self, &bad, 1, &good, 1, 0));
+	must_fail("process_vm_readv, there", place, process_vm_readv(self, &good, 1, &bad, 1, 0));
+	must_fail("process_vm_writev, there", place, process_vm_writev(self, &good, 1, &bad, 1, 0));
+	must_fail("pselect6", place, syscall(SYS_pselect6, 0, NULL, NULL, NULL, &soon, set));
+	header->msg_iov = &bad;
+	must_fail("sendmmsg", place, sendmmsg(pair[0], many + 1, 1, 0));
+	must_fail("sendmmsg, the second", place, sendmmsg(pair[0], many, 2, MSG_DONTWAIT) - 2);
+	must_fail("sendmsg", place, sendmsg(pair[0], header, 0));
+	must_fail("recvmmsg", place, recvmmsg(pair[1], many + 1, 1, MSG_DONTWAIT, NULL));
+	must_fail("recvmsg", place, recvmsg(pair[1], header, MSG_DONTWAIT));
+	header->msg_iov = &good;
+	header->msg_control = (void *)place;
+	header->msg_controllen = 64;
+	must_fail("sendmsg, control", place, sendmsg(pair[0], header, 0));
+	while (recv(pair[1], scratch, 8, MSG_DONTWAIT) > 0)
+		;
+}
+
+static void try_structures(void)
+{
+	int pair[2];
+	size_t i;
+
+	if (socketpair(AF_UNIX, SOCK_DGRAM, 0, pair))
+		exit(98);
+	for (i = 0; i < place_count; i++)
+		try_structures_with(places[i], pair);
+	for (i = 0; i < place_count; i++)
+		must_fail("prctl, PR_SET_MM", places[i], prctl(PR_SET_MM, PR_SET_MM_START_BRK, places[i], 0, 0));
+	check_that_nothing_else_changed("structures");
+	puts("structures were tried");
+}
+
+/* ---- calls that are about memory, and about how a program goes on ---- */
+
+static void must_be(const char *name, long result, long expected)
+{
+	long got = result < 0 ? -errno : result;
+
+	if (got != expected)
+		complain("another errno", name, 0, expected, got);
+}
+
+static void try_ranges(void)
+{
+	size_t i;
+
+	for (i = 0; i < place_count; i++) {
+		void *place = (void *)(places[i] & ~(PAGE - 1));
+
+		must_fail("munmap", places[i], munmap(place, PAGE));
+		must_fail("mprotect", places[i], mprotect(place, PAGE, PROT_READ | PROT_WRITE));
+		must_fail("mremap", places[i], (long)mremap(place, PAGE, 2 * PAGE, MREMAP_MAYMOVE));
+		must_fail("madvise", places[i], madvise(place, PAGE, MADV_DONTNEED));
+		must_fail("mlock", places[i], mlock(place, PAGE));
+		must_fail("mincore", places[i], mincore(place, PAGE, scratch));
+		must_fail("mincore to", places[i], mincore(scratch, PAGE, (void *)places[i]));
+		must_fail("mmap", places[i], (long)mmap(place, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
+		must_fail("futex", places[i], syscall(SYS_futex, places[i] & ~3ul, 0, 0, NULL));
+		must_fail("futex, a time", places[i], syscall(SYS_futex, scratch, 0, 0, places[i]));
+		must_fail("arch_prctl, to", places[i], syscall(SYS_arch_prctl, 0x1003, places[i]));
+		must_fail("rt_sigaction", places[i], syscall(SYS_rt_sigaction, SIGUSR2, places[i], NULL, 8));
+		must_fail("rt_sigaction, old", places[i], syscall(SYS_rt_sigaction, SIGUSR2, NULL, places[i], 8));
+		must_fail("rt_sigprocmask", places[i], syscall(SYS_rt_sigprocmask, 0, places[i], NULL, 8));
+		must_fail("rt_sigtimedwait", places[i], syscall(SYS_rt_sigtimedwait, places[i], NULL, NULL, 8));
+		must_fail("sigaltstack", places[i], syscall(SYS_sigaltstack, places[i], NULL));
+		if (places[i] >= 0x800000000000)
+			must_fail("arch_prctl", places[i], syscall(SYS_arch_prctl, 0x1002, places[i]));
+	}
+	puts("ranges were tried");
+}
+
+/* A length that leads beyond the end of what can be, or around it. */
+static void try_lengths(void)
+{
+	static const uint64_t lengths[] = { UINT64_MAX, UINT64_MAX - 4095, 1ul << 63, 1ul << 47, 0x400000000000 };
+	char *end = (char *)scratch + SCRATCH;
+	int zero = open("/dev/zero", O_RDONLY), null = open("/dev/null", O_WRONLY);
+	size_t i;
+
+	for (i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+		uint64_t length = lengths[i];
+		struct iovec vector = { end - 16, length };
+
+		must_fail("munmap, length", length, munmap(scratch, length));
+		must_fail("mprotect, length", length, mprotect(scratch, length, PROT_NONE));
+		must_fail("madvise, length", length, madvise(scratch, length, MADV_DONTNEED));
+		must_fail("mlock, length", length, mlock(scratch, length));
+		must_fail("mremap, length", length, (long)mremap(scratch, PAGE, length, MREMAP_MAYMOVE));
+		must_fail("mremap, old length", length, (long)mremap(scratch, length, PAGE, MREMAP_MAYMOVE));
+		must_fail("mincore, length", length, mincore(scratch, length, (unsigned char *)end - 16));
+		/* as much as there is, or nothing */
+		if (read(zero, end - 16, length) > 16)
+			complain("too much", "read", 2, length, 0);
+		if (readv(zero, &vector, 1) > 16)
+			complain("too much", "readv", 2, length, 0);
+		if (syscall(SYS_getrandom, end - 16, length, 0) > 16)
+			complain("too much", "getrandom", 1, length, 0);
+		write(null, end - 16, length); /* reads nothing of it */
+	}
+	check_that_nothing_else_changed("lengths");
+	puts("lengths were tried");
+}
+
+/* Linux looks at the low half of a number: the other must not hide a call from the LWK. */
+static void try_numbers(void)
+{
+	static const int refused[] = { SYS_fork, SYS_vfork, SYS_clone3, SYS_execve, SYS_ptrace, SYS_seccomp, SYS_unshare };
+	static const uint64_t hiding[] = { 1ul << 32, 1ul << 63, 0xffffffff00000000, 0x40000000 };
+	const uint64_t words[6] = { 0 };
+	size_t i, j;
+
+	for (i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+		for (j = 0; j < sizeof(hiding) / sizeof(hiding[0]); j++) {
+			long result = call_raw(hiding[j] | refused[i], words);
+
+			if (result != -ENOSYS)
+				complain("is not refused", "number", refused[i], hiding[j], result);
+		}
+	must_be("getpid", call_raw(1ul << 32 | SYS_getpid, words), getpid());
+	puts("numbers were tried");
+}
+
+/* ---- told as it is, to be compared with Linux ---- */
+
+static void say(const char *name, int which, long result)
+{
+	printf("%s, %d: %ld %s\n", name, which, result, result < 0 ? strerrorname_np(errno) : "");
+}
+
+static void tell_all(void)
+{
+	void *bad[] = { NULL, (void *)1, nothing, closed, read_only, (void *)0xffff888000000000, (void *)UINT64_MAX,
+			(void *)0x7fffffffffff, nothing - 1 };
+	int zero = open("/dev/zero", O_RDONLY), file, ends[2], epoll = epoll_create1(0), timer, pair[2];
+	struct pollfd entry;
+	int i;
+
+	timer = timerfd_create(CLOCK_MONOTONIC, 0);
+	file = open("/tmp/bad_pointers.file", O_RDWR | O_CREAT | O_TRUNC, 0600);
+	if (pipe(ends) || socketpair(AF_UNIX, SOCK_STREAM, 0, pair) || write(ends[1], "x", 1) != 1)
+		exit(98);
+	entry = (struct pollfd) { .fd = ends[0], .events = POLLIN };
+	for (i = 0; i < (int)(sizeof(bad) / sizeof(bad[0])); i++) {
+		struct iovec vector = { bad[i], 16 };
+		struct msghdr header = { .msg_iov = &vector, .msg_iovlen = 1 };
+
+		say("read", i, read(zero, bad[i], 16));
+		say("pread", i, pread(zero, bad[i], 16, 0));
+		say("readv", i, readv(zero, &vector, 1));
+		say("readv of", i, syscall(SYS_readv, zero, bad[i], 1));
+		say("sendmsg", i, sendmsg(pair[0], &header, MSG_DONTWAIT) > 0);
+		say("sendmsg of", i, syscall(SYS_sendmsg, pair[0], bad[i], 0));
+		say("getsockname", i, syscall(SYS_getsockname, pair[0], bad[i], bad[i]));
+		say("stat", i, syscall(SYS_newfstatat, AT_FDCWD, "/", bad[i], 0));
+		say("stat of", i, syscall(SYS_newfstatat, AT_FDCWD, bad[i], scratch, 0));
+		say("getcwd", i, syscall(SYS_getcwd, bad[i], 100));
+		say("uname", i, syscall(SYS_uname, bad[i]));
+		say("getrandom", i, syscall(SYS_getrandom, bad[i], 16, 0));
+		say("clock_gettime", i, syscall(SYS_clock_gettime, CLOCK_MONOTONIC, bad[i]));
+		say("getrusage", i, syscall(SYS_getrusage, 0, bad[i]));
+		say("nanosleep", i, syscall(SYS_nanosleep, bad[i], NULL));
+		say("epoll_ctl", i, syscall(SYS_epoll_ctl, epoll, EPOLL_CTL_ADD, timer, bad[i]) < 0);
+		syscall(SYS_epoll_ctl, epoll, EPOLL_CTL_DEL, timer, NULL);
+		say("timerfd_gettime", i, syscall(SYS_timerfd_gettime, timer, bad[i]));
+		say("ioctl", i, syscall(SYS_ioctl, ends[0], 0x541b, bad[i])); /* FIONREAD */
+		say("statx", i, syscall(SYS_statx, AT_FDCWD, "/", 0, 0x7ff, bad[i]));
+		say("readlink", i, syscall(SYS_readlink, "/proc/self/exe", bad[i], 16) > 0);
+		say("symlink", i, syscall(SYS_symlink, bad[i], "/tmp/bad_pointers.link"));
+		unlink("/tmp/bad_pointers.link");
+		say("getdents", i, syscall(SYS_getdents64, open("/", O_RDONLY), bad[i], 4096) > 0);
+		say("poll", i, syscall(SYS_poll, bad[i], 1, 0));
+		say("mincore", i, syscall(SYS_mincore, scratch, PAGE, bad[i]));
+		say("rt_sigaction", i, syscall(SYS_rt_sigaction, SIGUSR2, NULL, bad[i], 8));
+		say("sched_getaffinity", i, syscall(SYS_sched_getaffinity, 0, 128, bad[i]) > 0);
+	}
+	say("poll with a good one", 0, poll(&entry, 1, 0));
+	close(file);
+}
+
+/* ---- what another program has left ---- */
+
+#define MOST_MEMORY (128ul << 20)
+
+static int leave_behind(void)
+{
+	memset(get_pages(MOST_MEMORY, PROT_READ | PROT_WRITE), 0xa5, MOST_MEMORY);
+	return 0;
+}
+
+static int look_for_what_is_left(void)
+{
+	const uint64_t *got = (uint64_t *)get_pages(MOST_MEMORY, PROT_READ | PROT_WRITE);
+	size_t i;
+
+	for (i = 0; i < MOST_MEMORY / sizeof(*got); i++)
+		if (got[i])
+			return 1;
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	prepare();
+	if (argc > 1 && !strcmp(argv[1], "leave"))
+		return leave_behind();
+	if (argc > 1 && !strcmp(argv[1], "look"))
+		return look_for_what_is_left();
+	if (argc > 1 && !strcmp(argv[1], "tell")) {
+		tell_all();
+		return 0;
+	}
+	read_places();
+	begin_waking();
+	try_every_call();
+	try_structures();
+	try_ranges();
+	try_lengths();
+	try_numbers();
+	printf("%d wrong\n", wrong);
+	return wrong != 0;
+}
