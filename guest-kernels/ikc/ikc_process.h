@@ -15,6 +15,7 @@ enum ikc_process_constant {
 	IKC_PROCESS_WORDS = 8,
 	IKC_PROCESS_NODES = 6, /* of which PAGES tells */
 	IKC_PROCESS_CPU_WORDS = 4, /* START can name the first 256 CPUs */
+	IKC_PROCESS_LOOK_MAX_NS = 100000000, /* CREATE can have a thread look for an answer so long */
 };
 
 /*
@@ -29,7 +30,7 @@ enum ikc_process_constant {
 
 enum ikc_process_kind {
 	/* from the proxy; each is answered by a RESULT with the slot and life that it came with */
-	IKC_PROCESS_CREATE = 1,  /* words: IKC_PROCESS_VERSION, pid, CLOCK_REALTIME, CLOCK_MONOTONIC in ns, flags */
+	IKC_PROCESS_CREATE = 1,  /* words: IKC_PROCESS_VERSION, pid, CLOCK_REALTIME, CLOCK_MONOTONIC in ns, flags, look ns */
 	IKC_PROCESS_MAP = 2,     /* start (0: anywhere), bytes, protection */
 	IKC_PROCESS_PROTECT = 3, /* start, bytes, protection */
 	IKC_PROCESS_START = 4,   /* where to begin, stack pointer, where the heap begins; set of CPUs, or 0: all */

@@ -16,12 +16,15 @@
 
 #define OWN_FAILURE 125
 #define CPUS (64 * IKC_PROCESS_CPU_WORDS)
+#define POLL_US 50
 
 static const char usage[] =
-	"usage: lwkexec -p PARTITION [--cpus LIST] [--trace | --trace=summary] [--] PROGRAM [ARGUMENTS]\n"
+	"usage: lwkexec -p PARTITION [--cpus LIST] [--poll US] [--trace | --trace=summary] [--] PROGRAM [ARGUMENTS]\n"
 	"       lwkexec -p PARTITION --memory\n"
 	"Runs PROGRAM on the LWK of PARTITION; its files, and all else that is Linux's, are those of this process.\n"
 	"  --cpus LIST      on these CPUs of the partition, as 1-3,5: a thread on each while there are enough\n"
+	"  --poll US        either side looks so long for the other's word before it sleeps: 50 microseconds, if not given;\n"
+	"                   0 where the partitions share processors\n"
 	"  --trace          each system call, where it was made and how long it took, on standard error\n"
 	"  --trace=summary  how many of each, and how long they took\n"
 	"  --memory         tells how many processes the LWK has, and how many of its pages are free\n"
@@ -31,6 +34,7 @@ static const char usage[] =
 struct wishes {
 	const char *partition;
 	struct program_cpus cpus;
+	uint64_t poll_us;
 	bool memory;
 	enum call_trace trace;
 	char **words;
@@ -69,9 +73,21 @@ static struct program_cpus read_cpus(const char *text)
 	}
 }
 
+static uint64_t read_poll(const char *text)
+{
+	const uint64_t most = IKC_PROCESS_LOOK_MAX_NS / 1000;
+	char *end;
+	unsigned long us = strtoul(text, &end, 10);
+
+	if (*text < '0' || *text > '9' || *end || us > most)
+		die(EXIT_USAGE, "--poll is \"%s\", but must be microseconds, at most %llu", text,
+		    (unsigned long long)most);
+	return us;
+}
+
 static struct wishes read_words(char **words)
 {
-	struct wishes wishes = { 0 };
+	struct wishes wishes = { .poll_us = POLL_US };
 
 	for (words++; *words && **words == '-'; words++) {
 		const char *word = *words;
@@ -88,6 +104,8 @@ static struct wishes read_words(char **words)
 			wishes.partition = value_of(&words, word);
 		else if (!strcmp(word, "--cpus"))
 			wishes.cpus = read_cpus(value_of(&words, word));
+		else if (!strcmp(word, "--poll"))
+			wishes.poll_us = read_poll(value_of(&words, word));
 		else if (!strcmp(word, "--trace"))
 			wishes.trace = CALL_TRACE_EACH;
 		else if (!strcmp(word, "--trace=summary"))
@@ -146,7 +164,11 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	program = program_find(wishes.words);
-	proxy = proxy_open(wishes.partition, wishes.trace != CALL_TRACE_OFF);
+	proxy = proxy_open(&(struct proxy_wishes) {
+		.partition = wishes.partition,
+		.traces = wishes.trace != CALL_TRACE_OFF,
+		.look_ns = wishes.poll_us * 1000,
+	});
 	program_start(&program, &proxy, &wishes.cpus, environ);
 	take_name(argv, program.words);
 	workers_run(&proxy, wishes.trace);

@@ -19,8 +19,14 @@ struct proxy {
 	int first_own_fd; /* this and the next are no file of the program */
 };
 
+struct proxy_wishes {
+	const char *partition;
+	bool traces;
+	uint64_t look_ns; /* that either side looks for the other's word before it sleeps */
+};
+
 /* Makes a process there, which has no memory yet. Exits with words if that does not work. */
-struct proxy proxy_open(const char *partition, bool traces);
+struct proxy proxy_open(const struct proxy_wishes *wishes);
 
 /* How many files the proxy has for itself, from first_own_fd on. */
 #define PROXY_OWN_FDS 2
@@ -40,6 +46,9 @@ void proxy_tell_memory(const char *partition);
 /* Sends a message; the next one is received by whoever asks first. False: the process on the LWK is over, see errno. */
 bool proxy_send(const struct proxy *proxy, const struct ikc_process_message *message);
 bool proxy_receive(const struct proxy *proxy, struct ikc_process_message *message);
+
+/* One of several threads: sends *message, if it `answers`, and takes the next one when it is its turn. */
+bool proxy_turn(const struct proxy *proxy, struct ikc_process_message *message, bool answers);
 
 /* Says why the partition does not answer, by errno, and exits. */
 __attribute__((noreturn)) void proxy_lost(const struct proxy *proxy);

@@ -10,6 +10,7 @@
 #include <lwk/process.h>
 #include <lwk/signal.h>
 #include <lwk/thread.h>
+#include <lwk/time.h>
 #include <lwk/user_copy.h>
 
 #define NO_SLOT UINT32_MAX
@@ -127,9 +128,60 @@ static void interrupt(struct thread *thread)
 	process_tell(&message);
 }
 
+static bool is_answered(const struct thread *thread)
+{
+	return __atomic_load_n(&thread->answered, __ATOMIC_ACQUIRE);
+}
+
+/* Under the process's lock the channel is its own, and once it is claimed it stays so. */
+static struct channel *begin_looking(struct process *process)
+{
+	uint64_t flags = spin_lock(&process->lock);
+	struct channel *channel = process->channel;
+
+	if (channel && !channel_begin_looking(channel))
+		channel = NULL;
+	spin_unlock(&process->lock, flags);
+	return channel;
+}
+
+/* While nobody else can run here. Another thread of the process that looks finds our answer too. */
+static void look_for_answer(struct thread *thread)
+{
+	uint64_t deadline = deadline_after(thread->process->look_ns);
+	struct channel *channel = NULL;
+	uint8_t buffer[IKC_MESSAGE_MAX];
+
+	while (!is_answered(thread)) {
+		if (!channel)
+			channel = begin_looking(thread->process);
+		if (channel)
+			channel_look(channel, buffer);
+		else
+			cpu_relax();
+		if (is_answered(thread) || cpu_has_others() || deadline_passed(deadline))
+			break;
+	}
+	if (channel)
+		channel_end_looking(channel);
+}
+
+/* Who finds the answer from here on wakes the thread. */
+static void stop_looking(struct thread *thread)
+{
+	uint64_t flags = spin_lock(&thread->process->lock);
+
+	thread->looks = false;
+	spin_unlock(&thread->process->lock, flags);
+}
+
 static void await_answer(struct thread *thread)
 {
-	while (!__atomic_load_n(&thread->answered, __ATOMIC_ACQUIRE) && !process_is_ending(thread->process)) {
+	if (thread->looks) {
+		look_for_answer(thread);
+		stop_looking(thread);
+	}
+	while (!is_answered(thread) && !process_is_ending(thread->process)) {
 		if (!thread->interrupted && signal_is_due(thread))
 			interrupt(thread);
 		else
@@ -146,6 +198,7 @@ int64_t process_ask(struct ikc_process_message *message)
 	message->slot = thread->slot;
 	message->life = thread->life = ++process->lives;
 	thread->answered = false;
+	thread->looks = process->look_ns && !cpu_has_others();
 	thread->waits = true;
 	spin_unlock(&process->lock, flags);
 
@@ -347,7 +400,8 @@ void process_take_answer(struct process *process, const struct ikc_process_messa
 	if (thread && thread->waits && thread->life == message->life && !thread->answered) {
 		thread->answer = message->number;
 		__atomic_store_n(&thread->answered, true, __ATOMIC_RELEASE);
-		thread_wake(thread);
+		if (!thread->looks)
+			thread_wake(thread);
 	}
 	spin_unlock(&process->lock, flags);
 }

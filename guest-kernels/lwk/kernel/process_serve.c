@@ -129,6 +129,7 @@ static int64_t create(struct channel *channel, const struct ikc_process_message 
 	process->realtime_offset = message->words[2] - now;
 	process->monotonic_offset = message->words[3] - now;
 	process->traces = message->words[4] & IKC_PROCESS_TRACES;
+	process->look_ns = MIN(message->words[5], (uint64_t)IKC_PROCESS_LOOK_MAX_NS);
 	reply->words[0] = process->space.root;
 	reply->words[1] = PROCESS_THREADS_MAX;
 	return 0;

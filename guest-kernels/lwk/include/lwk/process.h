@@ -41,6 +41,7 @@ struct process {
 	/* constant once it runs */
 	uint32_t id;
 	bool traces;
+	uint64_t look_ns; /* that a thread looks for an answer before it lets its CPU go */
 	int64_t realtime_offset; /* added to time_ns() */
 	int64_t monotonic_offset;
 
