@@ -6,8 +6,8 @@
 #include "channel.h"
 #include "link.h"
 
-/* Looks at the ring between two looks at the clock. */
-#define CHANNEL_SPIN_LOOKS 64
+/* Looks at the ring between two looks at the clock, and two pauses: under emulation each leaves the CPU's loop. */
+#define CHANNEL_SPIN_LOOKS 1024
 
 /* For the answer, while both locks are held: some hundred microseconds. */
 #define CHANNEL_EXCHANGE_LOOKS 1024

@@ -9,11 +9,17 @@
 
 /* ---- the watch ---- */
 
+/* Somebody looks for messages, or is rung for them. */
+static bool channel_turns_are_safe(const struct channel_turns *turns)
+{
+	return atomic_read(&turns->looks) || READ_ONCE(turns->channel->receiver_waits);
+}
+
 /*
- * The last worker that looked has gone away with a message. If turns have ended meanwhile, they do so fast enough; else
- * another worker is woken, who asks to be rung.
+ * A worker has gone away with a message. If turns have ended meanwhile, they do so fast enough; else another worker is
+ * woken, who asks to be rung.
  *
- * `watched` falls before the look at `looks`, and who leaves clears `looks` before he raises `watched`: one of the two
+ * `watched` falls before the look whether all is safe, and who makes it unsafe raises `watched` afterwards: one of the two
  * sees the other.
  */
 static enum hrtimer_restart channel_turns_watch(struct hrtimer *watch)
@@ -23,7 +29,7 @@ static enum hrtimer_restart channel_turns_watch(struct hrtimer *watch)
 
 	atomic_set(&turns->watched, 0);
 	smp_mb();
-	if (atomic_read(&turns->looks))
+	if (channel_turns_are_safe(turns))
 		return HRTIMER_NORESTART;
 	if (taken == turns->seen) {
 		wake_up_interruptible(&turns->channel->workers);

@@ -15,7 +15,7 @@
 
 #define BATCH 32 /* messages of one channel before the next has its turn */
 #define IDLE_ROUNDS 64 /* before it sleeps */
-#define LOOKS 64 /* at a channel's next slot, by who waits for it, between two looks at all else */
+#define LOOKS 1024 /* at a channel's next slot, by who waits for it, between two pauses */
 
 struct channel_vector {
 	unsigned int cpu_id;

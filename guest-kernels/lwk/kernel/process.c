@@ -148,7 +148,7 @@ static struct channel *begin_looking(struct process *process)
 /* While nobody else can run here. Another thread of the process that looks finds our answer too. */
 static void look_for_answer(struct thread *thread)
 {
-	uint64_t deadline = deadline_after(thread->process->look_ns);
+	uint64_t deadline = 0; /* the clock is dear: not before the first looks */
 	struct channel *channel = NULL;
 	uint8_t buffer[IKC_MESSAGE_MAX];
 
@@ -159,7 +159,11 @@ static void look_for_answer(struct thread *thread)
 			channel_look(channel, buffer);
 		else
 			cpu_relax();
-		if (is_answered(thread) || cpu_has_others() || deadline_passed(deadline))
+		if (is_answered(thread) || cpu_has_others())
+			break;
+		if (!deadline)
+			deadline = deadline_after(thread->process->look_ns);
+		else if (deadline_passed(deadline))
 			break;
 	}
 	if (channel)
