@@ -78,21 +78,28 @@ bool proxy_turn(const struct proxy *proxy, struct ikc_process_message *message, 
 	return is_whole(got);
 }
 
-int64_t proxy_exchange(const struct proxy *proxy, struct ikc_process_message *message)
+void proxy_ask(const struct proxy *proxy, const struct ikc_process_message *message)
 {
-	message->slot = NO_SLOT;
-	if (!proxy_send(proxy, message) || !proxy_receive(proxy, message))
+	struct ikc_process_message question = *message;
+
+	question.slot = NO_SLOT;
+	if (!proxy_send(proxy, &question))
 		proxy_lost(proxy);
-	if (message->kind != IKC_PROCESS_RESULT)
-		die(EXIT_FAILED, "%s answers by a message of kind %u", proxy->partition, message->kind);
-	return message->number;
 }
 
-int64_t proxy_ask(const struct proxy *proxy, uint32_t kind, uint64_t first, uint64_t second, uint64_t third)
+int64_t proxy_take_answer(const struct proxy *proxy, struct ikc_process_message *answer)
 {
-	struct ikc_process_message message = { .kind = kind, .words = { first, second, third } };
+	if (!proxy_receive(proxy, answer))
+		proxy_lost(proxy);
+	if (answer->kind != IKC_PROCESS_RESULT)
+		die(EXIT_FAILED, "%s answers by a message of kind %u", proxy->partition, answer->kind);
+	return answer->number;
+}
 
-	return proxy_exchange(proxy, &message);
+int64_t proxy_exchange(const struct proxy *proxy, struct ikc_process_message *message)
+{
+	proxy_ask(proxy, message);
+	return proxy_take_answer(proxy, message);
 }
 
 void proxy_zap(const struct proxy *proxy, uint64_t start, uint64_t length)

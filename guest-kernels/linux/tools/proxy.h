@@ -31,10 +31,14 @@ struct proxy proxy_open(const struct proxy_wishes *wishes);
 /* How many files the proxy has for itself, from first_own_fd on. */
 #define PROXY_OWN_FDS 2
 
-/* Before it runs: asks for something, and returns the number of the answer. Exits if there is none. */
-int64_t proxy_ask(const struct proxy *proxy, uint32_t kind, uint64_t first, uint64_t second, uint64_t third);
+/*
+ * Before it runs: asks for something, and gets the answers in the same order; who asks for all that he can before he
+ * takes the first answer waits once. Exits if there is none. proxy_take_answer() returns its number.
+ */
+void proxy_ask(const struct proxy *proxy, const struct ikc_process_message *message);
+int64_t proxy_take_answer(const struct proxy *proxy, struct ikc_process_message *answer);
 
-/* As proxy_ask, with a whole message, which is the answer afterwards. */
+/* Both: *message is the answer afterwards. */
 int64_t proxy_exchange(const struct proxy *proxy, struct ikc_process_message *message);
 
 /* Nothing of this range is reached by this process any more, until it looks anew. */

@@ -82,6 +82,8 @@ void process_put(struct process *process)
 {
 	if (__atomic_sub_fetch(&process->references, 1, __ATOMIC_ACQ_REL))
 		return;
+	if (!process->has_begun)
+		image_forget(&process->space, 0, IKC_USER_END); /* it may not be filled */
 	space_destroy(&process->space);
 	page_free(virt_to_phys(process->threads), 0);
 	forget(process);

@@ -39,6 +39,7 @@ struct process {
 	uint64_t cpu_ns; /* of threads that have ended */
 
 	/* constant once it runs */
+	bool has_begun;
 	uint32_t id;
 	bool traces;
 	uint64_t look_ns; /* that a thread looks for an answer before it lets its CPU go */
