@@ -170,6 +170,8 @@ struct ikc_turn {
 	__u64 receive;	     /* user address of a buffer */
 	__u32 send_length;   /* 0: nothing is sent. Out: 0, when it has been sent, also if then there is an error */
 	__u32 receive_size;
+	__u32 looks;	     /* 0: sleeps at once, and behind those that have looked */
+	__u32 reserved;
 };
 
 /*

@@ -236,6 +236,8 @@ static long channel_file_turn(struct file *file, struct ikc_turn __user *argumen
 
 	if (copy_from_user(&turn, argument, sizeof(turn)))
 		return -EFAULT;
+	if (turn.reserved)
+		return -EINVAL;
 	if (turn.send_length) {
 		result = channel_file_write(file, u64_to_user_ptr(turn.send), turn.send_length, NULL);
 		if (result < 0)
@@ -248,7 +250,7 @@ static long channel_file_turn(struct file *file, struct ikc_turn __user *argumen
 	if (file->f_flags & O_NONBLOCK)
 		result = channel_file_try_read(&reading);
 	else
-		result = channel_turns_take(&channel_file->turns, channel_file_try_read, &reading);
+		result = channel_turns_take(&channel_file->turns, turn.looks, channel_file_try_read, &reading);
 	return result ?: reading.taken;
 }
 

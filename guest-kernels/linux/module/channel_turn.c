@@ -55,24 +55,27 @@ static void channel_turns_leave(struct channel_turns *turns)
 
 /* ---- waiting ---- */
 
-/* Who slept last is woken first: what he needs is still near. */
-static void channel_turns_queue(struct channel_turns *turns, struct wait_queue_entry *entry)
+/* Who slept last is woken first: what he needs is still near. Who has not looked is there for when no other is. */
+static void channel_turns_queue(struct channel_turns *turns, bool looked, struct wait_queue_entry *entry)
 {
 	wait_queue_head_t *workers = &turns->channel->workers;
 	unsigned long flags;
 
 	spin_lock_irqsave(&workers->lock, flags);
-	__add_wait_queue_exclusive(workers, entry);
+	if (looked)
+		__add_wait_queue_exclusive(workers, entry);
+	else
+		__add_wait_queue_entry_tail_exclusive(workers, entry);
 	spin_unlock_irqrestore(&workers->lock, flags);
 }
 
 /* While another worker looks nobody need be rung; he sees to it when he stops. */
-static int channel_turns_sleep(struct channel_turns *turns, int (*attempt)(void *), void *context)
+static int channel_turns_sleep(struct channel_turns *turns, bool looked, int (*attempt)(void *), void *context)
 {
 	DEFINE_WAIT_FUNC(entry, woken_wake_function);
 	int err;
 
-	channel_turns_queue(turns, &entry);
+	channel_turns_queue(turns, looked, &entry);
 	for (;;) {
 		err = atomic_read(&turns->looks) ? -EAGAIN : attempt(context);
 		if (err != -EAGAIN)
@@ -104,16 +107,16 @@ static int channel_turns_look(struct channel_turns *turns, int (*attempt)(void *
 	return err;
 }
 
-int channel_turns_take(struct channel_turns *turns, int (*attempt)(void *), void *context)
+int channel_turns_take(struct channel_turns *turns, bool looks, int (*attempt)(void *), void *context)
 {
 	int err = -EAGAIN;
 
 	if (ikc_receiver_ready(&turns->channel->receiver))
 		err = attempt(context);
-	if (err == -EAGAIN)
+	if (err == -EAGAIN && looks)
 		err = channel_turns_look(turns, attempt, context);
 	if (err == -EAGAIN)
-		err = channel_turns_sleep(turns, attempt, context);
+		err = channel_turns_sleep(turns, looks, attempt, context);
 	channel_turns_leave(turns);
 	return err;
 }

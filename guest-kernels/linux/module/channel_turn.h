@@ -27,9 +27,9 @@ void channel_turns_init(struct channel_turns *turns, struct channel *channel);
 void channel_turns_end(struct channel_turns *turns);
 
 /*
- * Waits until `attempt` does not give -EAGAIN, as waiting_for() does: it takes a message, or asks to be rung for one.
+ * Looks, if the worker `looks`, and waits until `attempt` does not give -EAGAIN, as waiting_for() does: it takes a message, or asks to be rung for one.
  * Returns what it gave, or -ERESTARTSYS.
  */
-int channel_turns_take(struct channel_turns *turns, int (*attempt)(void *), void *context);
+int channel_turns_take(struct channel_turns *turns, bool looks, int (*attempt)(void *), void *context);
 
 #endif

@@ -468,11 +468,11 @@ void program_start(const struct program *program, const struct proxy *proxy, con
 	ask_for_file_memory(proxy, &interpreter);
 	ask_for_memory(proxy, STACK_TOP - IKC_USER_STACK_SIZE, IKC_USER_STACK_SIZE, NULL);
 	take_file_memory(proxy, &main);
-	take_file_memory(proxy, &interpreter);
-	take_memory(proxy, IKC_USER_STACK_SIZE, "the stack");
 	load(&main);
+	take_file_memory(proxy, &interpreter);
 	if (interpreted)
 		load(&interpreter);
+	take_memory(proxy, IKC_USER_STACK_SIZE, "the stack"); /* it has been zeroed meanwhile */
 	stack = build_stack(program, main.base, interpreted ? interpreter.base : 0, environment);
 	proxy_zap(proxy, IKC_USER_START, IKC_USER_END - IKC_USER_START);
 	if (interpreted) /* both together may be more than the channel holds */

@@ -62,13 +62,14 @@ bool proxy_receive(const struct proxy *proxy, struct ikc_process_message *messag
 	return is_whole(got);
 }
 
-bool proxy_turn(const struct proxy *proxy, struct ikc_process_message *message, bool answers)
+bool proxy_turn(const struct proxy *proxy, struct ikc_process_message *message, bool answers, bool looks)
 {
 	struct ikc_turn turn = {
 		.send = (uintptr_t)message,
 		.receive = (uintptr_t)message,
 		.send_length = answers ? sizeof(*message) : 0,
 		.receive_size = sizeof(*message),
+		.looks = looks,
 	};
 	int got;
 

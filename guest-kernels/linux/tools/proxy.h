@@ -51,8 +51,11 @@ void proxy_tell_memory(const char *partition);
 bool proxy_send(const struct proxy *proxy, const struct ikc_process_message *message);
 bool proxy_receive(const struct proxy *proxy, struct ikc_process_message *message);
 
-/* One of several threads: sends *message, if it `answers`, and takes the next one when it is its turn. */
-bool proxy_turn(const struct proxy *proxy, struct ikc_process_message *message, bool answers);
+/*
+ * One of several threads: sends *message, if it `answers`, and takes the next one when it is its turn. Who `looks` does so
+ * before he sleeps; the others are there for when he is away.
+ */
+bool proxy_turn(const struct proxy *proxy, struct ikc_process_message *message, bool answers, bool looks);
 
 /* Says why the partition does not answer, by errno, and exits. */
 __attribute__((noreturn)) void proxy_lost(const struct proxy *proxy);

@@ -243,7 +243,7 @@ static bool serve(struct worker *worker, struct ikc_process_message *message)
 
 /* ---- workers ---- */
 
-static void *work(void *unused);
+static void *work(void *first);
 
 static void add_worker(void)
 {
@@ -278,9 +278,9 @@ static bool turn_traced(struct ikc_process_message *message, bool answers)
 }
 
 /* Answers by *message, if there is an answer in it, and takes the next one. */
-static bool turn(struct ikc_process_message *message, bool answers)
+static bool turn(struct ikc_process_message *message, bool answers, bool looks)
 {
-	return tracing == CALL_TRACE_OFF ? proxy_turn(proxy, message, answers) : turn_traced(message, answers);
+	return tracing == CALL_TRACE_OFF ? proxy_turn(proxy, message, answers, looks) : turn_traced(message, answers);
 }
 
 static void join_all(struct worker *worker)
@@ -293,22 +293,22 @@ static void join_all(struct worker *worker)
 	pthread_mutex_unlock(&all_lock);
 }
 
-/* Who takes a message makes the call and answers. */
-static void *work(void *unused)
+/* Who takes a message makes the call and answers, and looks for the next one; the first one looks from the beginning. */
+static void *work(void *first)
 {
 	struct worker worker = { 0 };
 	struct ikc_process_message message;
-	bool answers = false;
+	bool answers = false, looks = first;
 
 	join_all(&worker);
-	while (turn(&message, answers)) {
+	while (turn(&message, answers, looks)) {
 		if (!__atomic_sub_fetch(&waiting, 1, __ATOMIC_SEQ_CST))
 			add_worker();
-		answers = serve(&worker, &message);
+		looks = answers = serve(&worker, &message);
 		__atomic_add_fetch(&waiting, 1, __ATOMIC_SEQ_CST);
 	}
 	finish();
-	return unused;
+	return NULL;
 }
 
 /* ---- signals ---- */
@@ -364,6 +364,6 @@ void workers_run(const struct proxy *opened, enum call_trace trace)
 	tracing = trace;
 	forward_signals();
 	waiting = 1;
-	work(NULL);
+	work(&waiting);
 	abort();
 }
