@@ -102,7 +102,7 @@ def beside_round_trip(
 
 def calls(runs: int) -> list[Figure]:
     offloaded = Program("offload", 30, 100)
-    alone, together = (Program("threads", 12, 3200, str(threads)) for threads in (1, THREADS))
+    alone, together = (Program("threads", 24, 800, str(threads)) for threads in (1, THREADS))
     in_sum, by_one = in_turn(runs, together.on_lwk, alone.on_lwk)
     return [
         beside_host(runs, "a local call (getpid)", 1.0, Program("local", 10, 20000)),
@@ -129,15 +129,15 @@ def calls(runs: int) -> list[Figure]:
 def memory(runs: int) -> list[Figure]:
     """Half the speed is twice the time."""
     return [
-        beside_host(runs, "STREAM triad, 3 arrays of 2 MiB", 1.0, Program("triad", 6, 2)),
-        beside_host(runs, "read of 1 MiB", 2.0, Program("read", 10, 4, FILE)),
+        beside_host(runs, "STREAM triad, 3 arrays of 2 MiB", 1.0, Program("triad", 16, 1)),
+        beside_host(runs, "read of 1 MiB", 2.0, Program("read", 20, 2, FILE)),
     ]
 
 
 def start(runs: int) -> Figure:
     """Of offload.c itself, which does nothing then: fork and exec by a program on the host, of either."""
-    here = Program("start", 12, 2, PROGRAM)
-    there = Program("start", 12, 2, f"/usr/sbin/lwkexec -p {LWK} {PROGRAM}")
+    here = Program("start", 24, 1, PROGRAM)
+    there = Program("start", 24, 1, f"/usr/sbin/lwkexec -p {LWK} {PROGRAM}")
     samples, bases = in_turn(runs, there.on_host, here.on_host)
     return Figure(
         "a static program started and waited for", "us", samples, "fork and exec on the host", bases, 3.0

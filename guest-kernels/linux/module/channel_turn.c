@@ -42,11 +42,19 @@ static enum hrtimer_restart channel_turns_watch(struct hrtimer *watch)
 	return HRTIMER_RESTART;
 }
 
-/* Nothing while one is under way: a timer costs more than a turn. */
+/*
+ * Nothing while a watch is under way: a timer costs more than a turn. Where nobody ever looks the peer rings for each
+ * message anyway.
+ */
 static void channel_turns_leave(struct channel_turns *turns)
 {
 	u32 taken = atomic_inc_return(&turns->taken);
 
+	if (!READ_ONCE(turns->spin_ns)) {
+		if (channel_is_readable(turns->channel))
+			wake_up_interruptible(&turns->channel->workers);
+		return;
+	}
 	if (atomic_read(&turns->watched) || atomic_xchg(&turns->watched, 1))
 		return;
 	turns->seen = taken;

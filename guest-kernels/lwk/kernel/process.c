@@ -93,18 +93,25 @@ void process_put(struct process *process)
 
 /* ---- to the proxy ---- */
 
-/* 0, -EAGAIN: no room, and a thread is woken when there is; -ESRCH. */
-static int try_tell(struct process *process, const struct ikc_process_message *message)
+/* Under the lock. 0, -EAGAIN: no room, and a thread is woken when there is; -ESRCH. */
+static int try_tell_locked(struct process *process, const struct ikc_process_message *message)
 {
-	uint64_t flags = spin_lock(&process->lock);
 	int err = -ESRCH;
 
 	if (process->channel)
 		err = channel_send(process->channel, message, sizeof(*message));
 	if (err == -EAGAIN)
 		process->wants_room = true;
-	spin_unlock(&process->lock, flags);
 	return err && err != -EAGAIN ? -ESRCH : err;
+}
+
+static int try_tell(struct process *process, const struct ikc_process_message *message)
+{
+	uint64_t flags = spin_lock(&process->lock);
+	int err = try_tell_locked(process, message);
+
+	spin_unlock(&process->lock, flags);
+	return err;
 }
 
 int process_tell(const struct ikc_process_message *message)
@@ -147,6 +154,15 @@ static struct channel *begin_looking(struct process *process)
 	return channel;
 }
 
+/* Who finds the answer from here on wakes the thread. */
+static void stop_looking(struct thread *thread)
+{
+	uint64_t flags = spin_lock(&thread->process->lock);
+
+	thread->looks = false;
+	spin_unlock(&thread->process->lock, flags);
+}
+
 /* While nobody else can run here. Another thread of the process that looks finds our answer too. */
 static void look_for_answer(struct thread *thread)
 {
@@ -170,23 +186,14 @@ static void look_for_answer(struct thread *thread)
 	}
 	if (channel)
 		channel_end_looking(channel);
-}
-
-/* Who finds the answer from here on wakes the thread. */
-static void stop_looking(struct thread *thread)
-{
-	uint64_t flags = spin_lock(&thread->process->lock);
-
-	thread->looks = false;
-	spin_unlock(&thread->process->lock, flags);
+	if (!is_answered(thread))
+		stop_looking(thread);
 }
 
 static void await_answer(struct thread *thread)
 {
-	if (thread->looks) {
+	if (thread->looks)
 		look_for_answer(thread);
-		stop_looking(thread);
-	}
 	while (!is_answered(thread) && !process_is_ending(thread->process)) {
 		if (!thread->interrupted && signal_is_due(thread))
 			interrupt(thread);
@@ -200,19 +207,23 @@ int64_t process_ask(struct ikc_process_message *message)
 	struct thread *thread = this_thread();
 	struct process *process = thread->process;
 	uint64_t flags = spin_lock(&process->lock);
+	int err;
 
 	message->slot = thread->slot;
 	message->life = thread->life = ++process->lives;
 	thread->answered = false;
 	thread->looks = process->look_ns && !cpu_has_others();
 	thread->waits = true;
+	err = try_tell_locked(process, message);
 	spin_unlock(&process->lock, flags);
 
-	if (!process_tell(message))
+	for (; err == -EAGAIN; err = try_tell(process, message))
+		thread_wait();
+	if (!err)
 		await_answer(thread);
 
 	flags = spin_lock(&process->lock);
-	thread->waits = false;
+	thread->waits = thread->looks = false;
 	spin_unlock(&process->lock, flags);
 	return thread->answered ? thread->answer : -ESRCH;
 }
