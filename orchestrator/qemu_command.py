@@ -65,6 +65,9 @@ ACCELERATIONS: Mapping[str, Acceleration] = {
             "cryptomgr.notests",
             # Debian's kernel clears what it allocates, against leaks that a test node need not fear.
             "init_on_alloc=0",
+            # Translated code is found again by its address: programs that are somewhere else each time are
+            # translated anew each time.
+            "norandmaps",
         ),
     ),
 }

@@ -15,6 +15,7 @@ enum ikc_process_constant {
 	IKC_PROCESS_WORDS = 8,
 	IKC_PROCESS_NODES = 6, /* of which PAGES tells */
 	IKC_PROCESS_CPU_WORDS = 4, /* START can name the first 256 CPUs */
+	IKC_PROCESS_LOOK_MAX_NS = 100000000, /* CREATE can have a thread look for an answer so long */
 };
 
 /*
@@ -29,8 +30,8 @@ enum ikc_process_constant {
 
 enum ikc_process_kind {
 	/* from the proxy; each is answered by a RESULT with the slot and life that it came with */
-	IKC_PROCESS_CREATE = 1,  /* words: IKC_PROCESS_VERSION, pid, CLOCK_REALTIME, CLOCK_MONOTONIC in ns, flags */
-	IKC_PROCESS_MAP = 2,     /* start (0: anywhere), bytes, protection */
+	IKC_PROCESS_CREATE = 1,  /* words: IKC_PROCESS_VERSION, pid, CLOCK_REALTIME, CLOCK_MONOTONIC in ns, flags, look ns */
+	IKC_PROCESS_MAP = 2,     /* start (0: anywhere), bytes, protection, image (two words; 0, 0: none) */
 	IKC_PROCESS_PROTECT = 3, /* start, bytes, protection */
 	IKC_PROCESS_START = 4,   /* where to begin, stack pointer, where the heap begins; set of CPUs, or 0: all */
 	IKC_PROCESS_SIGNAL = 5,  /* number, si_code, si_pid, si_uid; is not answered */
@@ -64,7 +65,7 @@ struct ikc_process_message {
 
 /*
  * The words of a RESULT. To CREATE: page table (physical), threads that may be at once. To MAP: the number is the
- * address. To PAGES: number of processes, free pages and all pages, then free pages of each node.
+ * address; 1: the image is there already. To PAGES: number of processes, free pages and all pages, then free pages of each node.
  */
 
 _Static_assert(sizeof(struct ikc_process_message) == 88, "fits a slot");

@@ -14,10 +14,10 @@ from typing import Any
 import click
 
 from orchestrator.table import columns
-from tests.bench import boot, ikc, plot, tools
+from tests.bench import boot, ikc, offload, plot, tools
 from tests.bench.figure import HEADER, Figure, row
 
-PARTS = {"boot": boot.figures, "ikc": ikc.figures, "tools": tools.figures}
+PARTS = {"boot": boot.figures, "ikc": ikc.figures, "offload": offload.figures, "tools": tools.figures}
 
 
 def machine() -> dict[str, Any]:
@@ -48,7 +48,7 @@ def write_matrix(folder: Path, repeats: int) -> None:
     help="Where to write the samples.",
 )
 def main(runs: int, part: tuple[str, ...], out: Path) -> None:
-    """Measure booting, messages between kernels, and the tools that people wait for."""
+    """Measure booting, messages between kernels, programs on an LWK, and the tools that people wait for."""
     found: list[Figure] = []
     about = machine()
     for name in part or tuple(PARTS):

@@ -148,7 +148,7 @@ struct ikc_open {
 /* Serves the channel on that CPU: its doorbells arrive there. EBUSY: all vectors arrive elsewhere. EINVAL. */
 #define IKC_IOCTL_SERVE _IOW(IKC_IOCTL, 10, __u32)
 
-/* read() looks for a message so many ns without sleeping, at most a second. 0, as at first: sleeps at once. */
+/* read() and TURN look for a message so many ns without sleeping, at most a second. 0, as at first: sleep at once. */
 #define IKC_IOCTL_SPIN _IOW(IKC_IOCTL, 11, __u64)
 
 /* Measures over this channel, to port IKC_PORT_BENCH of the peer, in the kernel (ikc_bench.h). */
@@ -179,6 +179,22 @@ struct ikc_stops {
  * signal, and the other when it goes on: within 100 ms. EBUSY: there is one already. EINVAL.
  */
 #define IKC_IOCTL_STOPS _IOW(IKC_IOCTL, 15, struct ikc_stops)
+
+struct ikc_turn {
+	__u64 send;	     /* user address of a message */
+	__u64 receive;	     /* user address of a buffer */
+	__u32 send_length;   /* 0: nothing is sent. Out: 0, when it has been sent, also if then there is an error */
+	__u32 receive_size;
+	__u32 looks;	     /* 0: sleeps at once, and behind those that have looked */
+	__u32 reserved;
+};
+
+/*
+ * Of a channel whose messages several threads take: sends one, as write() does, and then takes the next one, as read()
+ * does, and returns its length. Who is free looks for a message for as long as SPIN says, one thread at a time, and then sleeps;
+ * one is woken for each message, who slept last first. Not to be mixed with read().
+ */
+#define IKC_IOCTL_TURN _IOWR(IKC_IOCTL, 17, struct ikc_turn)
 
 /* ---- /dev/ikc-window-<partition> ---- */
 

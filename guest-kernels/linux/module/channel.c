@@ -13,8 +13,8 @@
 #define CHANNEL_SHORT static __always_inline
 #define CHANNEL_SELDOM static noinline
 
-/* Looks at the ring between two looks at the clock. */
-#define CHANNEL_SPIN_LOOKS 64
+/* Looks at the ring between two looks at the clock, and two pauses: under emulation each leaves the CPU's loop. */
+#define CHANNEL_SPIN_LOOKS 1024
 
 /* For the answer, while both locks are held: some hundred microseconds. */
 #define CHANNEL_EXCHANGE_LOOKS 1024
@@ -34,6 +34,7 @@ struct channel *channel_new(struct link *link, u32 index, const struct ikc_terms
 	INIT_LIST_HEAD(&channel->list);
 	init_waitqueue_head(&channel->readable);
 	init_waitqueue_head(&channel->writable);
+	init_waitqueue_head(&channel->workers);
 	mutex_init(&channel->receive_lock);
 	mutex_init(&channel->send_lock);
 	return channel;
@@ -53,6 +54,7 @@ void channel_wake(struct channel *channel)
 {
 	wake_up_interruptible_all(&channel->readable);
 	wake_up_interruptible_all(&channel->writable);
+	wake_up_interruptible_all(&channel->workers);
 }
 
 static struct ikc_channel *channel_words(const struct channel *channel)
@@ -416,7 +418,7 @@ int channel_take_lent(struct channel *channel, const struct channel_next *next)
 
 static bool channel_has_news(const struct channel *channel)
 {
-	return channel->dead || channel->ended || channel->denied;
+	return READ_ONCE(channel->dead) || READ_ONCE(channel->ended) || channel->denied;
 }
 
 bool channel_is_readable(struct channel *channel)
@@ -436,20 +438,25 @@ bool channel_is_readable(struct channel *channel)
 	return readable;
 }
 
+void channel_be_silent(struct channel *channel)
+{
+	if (!READ_ONCE(channel->receiver_waits))
+		return;
+	mutex_lock(&channel->receive_lock);
+	if (!channel->dead && channel->receiver_waits)
+		channel_wait_for_message(channel, false);
+	mutex_unlock(&channel->receive_lock);
+}
+
 /* So many looks. True if there is no need for more. */
 static bool channel_spin_briefly(struct channel *channel)
 {
-	u32 looks;
-
-	for (looks = 0; looks < CHANNEL_SPIN_LOOKS; looks++) {
-		if (ikc_receiver_ready(&channel->receiver))
-			return true;
-		cpu_relax();
-	}
-	return READ_ONCE(channel->dead) || READ_ONCE(channel->ended) || signal_pending(current);
+	return ikc_receiver_spin(&channel->receiver, CHANNEL_SPIN_LOOKS) || channel_has_news(channel) ||
+	       signal_pending(current);
 }
 
-void channel_spin(struct channel *channel, u64 ns)
+/* Not while others want the CPU. */
+bool channel_spin(struct channel *channel, u64 ns)
 {
 	u64 now, until = 0; /* the clock is dear: not before the first looks */
 
@@ -457,10 +464,11 @@ void channel_spin(struct channel *channel, u64 ns)
 		now = ktime_get_ns();
 		if (!until)
 			until = now + ns;
-		if (now >= until)
-			return;
-		cond_resched();
+		if (now >= until || need_resched())
+			return false;
+		cpu_relax();
 	}
+	return true;
 }
 
 /* ---- there and back ---- */
@@ -549,8 +557,10 @@ void channel_rung(struct channel *channel)
 {
 	if (READ_ONCE(channel->bare_waits))
 		wake_up_interruptible_all(&channel->readable);
-	if (READ_ONCE(channel->receiver_waits) && ikc_receiver_ready(&channel->receiver))
+	if (READ_ONCE(channel->receiver_waits) && ikc_receiver_ready(&channel->receiver)) {
 		wake_up_interruptible_all(&channel->readable);
+		wake_up_interruptible(&channel->workers);
+	}
 	if (READ_ONCE(channel->sender_waits) && ikc_sender_room(&channel->sender) != 0)
 		wake_up_interruptible_all(&channel->writable);
 }

@@ -29,6 +29,7 @@ struct channel {
 
 	wait_queue_head_t readable; /* a message; also for all that happens below */
 	wait_queue_head_t writable; /* room */
+	wait_queue_head_t workers;  /* as `readable`: one of them is woken for a message (channel_turn.h) */
 
 	/* These change with both locks, inside link->lock. */
 	bool opened;  /* both ends have said so: may send */
@@ -114,8 +115,11 @@ void channel_ring(struct channel *channel);
 
 bool channel_is_readable(struct channel *channel);
 
-/* Looks for a message for so long without sleeping. */
-void channel_spin(struct channel *channel, u64 ns);
+/* Looks for a message for so long without sleeping. True: there is something to be told. */
+bool channel_spin(struct channel *channel, u64 ns);
+
+/* Who sends need not ring: somebody looks. */
+void channel_be_silent(struct channel *channel);
 
 /* It was rung: wakes whoever has something to do now. In interrupts too. */
 void channel_rung(struct channel *channel);

@@ -12,6 +12,7 @@
 
 #include "bench.h"
 #include "channel_file.h"
+#include "channel_turn.h"
 #include "ikc_uapi.h"
 #include "stops.h"
 #include "waiting.h"
@@ -21,7 +22,7 @@
 struct channel_file {
 	struct fabric *fabric;
 	struct channel *channel;
-	u64 spin_ns;
+	struct channel_turns turns;
 	struct stops *stops; /* set once, or NULL */
 	struct mutex reader; /* held through all of a read: one that waits keeps its turn */
 	struct mutex writer;
@@ -54,8 +55,8 @@ static int channel_file_await(struct reading *reading, bool wait)
 
 	if (!wait)
 		return channel_file_receive(reading);
-	if (file->spin_ns)
-		channel_spin(file->channel, file->spin_ns);
+	if (file->turns.spin_ns)
+		channel_spin(file->channel, file->turns.spin_ns);
 	return waiting_for(&file->channel->readable, channel_file_receive, reading, &left);
 }
 
@@ -204,6 +205,57 @@ static ssize_t channel_file_write(struct file *file, const char __user *buffer, 
 	return result;
 }
 
+/* ---- turns ---- */
+
+/* A whole read. */
+struct turn_reading {
+	struct reading reading;
+	char __user *buffer;
+	ssize_t taken;
+};
+
+static int channel_file_try_read(void *context)
+{
+	struct turn_reading *turn = context;
+	struct channel_file *file = turn->reading.file;
+	int err = channel_file_lock(&file->reader, true);
+
+	if (err)
+		return err;
+	err = channel_file_receive(&turn->reading);
+	if (!err)
+		turn->taken = channel_file_give(&turn->reading, turn->buffer);
+	mutex_unlock(&file->reader);
+	return err;
+}
+
+static long channel_file_turn(struct file *file, struct ikc_turn __user *argument)
+{
+	struct channel_file *channel_file = file->private_data;
+	struct turn_reading reading = { .reading = { .file = channel_file, .next.buffer = channel_file->in } };
+	struct ikc_turn turn;
+	ssize_t result;
+
+	if (copy_from_user(&turn, argument, sizeof(turn)))
+		return -EFAULT;
+	if (turn.reserved)
+		return -EINVAL;
+	if (turn.send_length) {
+		result = channel_file_write(file, u64_to_user_ptr(turn.send), turn.send_length, NULL);
+		if (result < 0)
+			return result;
+		if (put_user(0, &argument->send_length))
+			return -EFAULT;
+	}
+	reading.reading.room = turn.receive_size;
+	reading.buffer = u64_to_user_ptr(turn.receive);
+	if (file->f_flags & O_NONBLOCK)
+		result = channel_file_try_read(&reading);
+	else
+		result = channel_turns_take(&channel_file->turns, turn.looks, channel_file_try_read, &reading);
+	return result ?: reading.taken;
+}
+
 /* ---- poll and ioctl ---- */
 
 static __poll_t channel_file_poll(struct file *file, poll_table *table)
@@ -254,7 +306,7 @@ static long channel_file_spin(struct channel_file *file, void __user *argument)
 		return -EFAULT;
 	if (ns > CHANNEL_SPIN_MAX_NS)
 		return -EINVAL;
-	WRITE_ONCE(file->spin_ns, ns);
+	WRITE_ONCE(file->turns.spin_ns, ns);
 	return 0;
 }
 
@@ -310,6 +362,8 @@ static long channel_file_ioctl(struct file *file, unsigned int command, unsigned
 		return channel_file_tell_stops(channel_file, pointer);
 	case IKC_IOCTL_MEASURE:
 		return channel_file_measure(channel_file, pointer);
+	case IKC_IOCTL_TURN:
+		return channel_file_turn(file, pointer);
 	default:
 		return -ENOTTY;
 	}
@@ -323,6 +377,7 @@ static int channel_file_release(struct inode *inode, struct file *file)
 	struct fabric *fabric = channel_file->fabric;
 
 	stops_free(channel_file->stops);
+	channel_turns_end(&channel_file->turns);
 	link_close_channel(channel_file->channel);
 	kfree(channel_file);
 	fabric_put(fabric);
@@ -351,6 +406,7 @@ static struct file *channel_file_new(struct fabric *fabric, struct channel *chan
 		channel_file->channel = channel;
 		mutex_init(&channel_file->reader);
 		mutex_init(&channel_file->writer);
+		channel_turns_init(&channel_file->turns, channel);
 		file = anon_inode_getfile("[ikc-channel]", &channel_file_operations, channel_file, O_RDWR);
 	}
 	if (IS_ERR(file)) {

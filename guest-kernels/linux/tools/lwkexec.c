@@ -17,13 +17,16 @@
 
 #define OWN_FAILURE 125
 #define CPUS (64 * IKC_PROCESS_CPU_WORDS)
+#define POLL_US 50
 
 static const char usage[] =
-	"usage: lwkexec -p PARTITION [--cpus LIST] [--local CALLS] [--offload CALLS] [--trace | --trace=summary]\n"
-	"               [--] PROGRAM [ARGUMENTS]\n"
+	"usage: lwkexec -p PARTITION [--cpus LIST] [--poll US] [--local CALLS] [--offload CALLS]\n"
+	"               [--trace | --trace=summary] [--] PROGRAM [ARGUMENTS]\n"
 	"       lwkexec -p PARTITION --memory\n"
 	"Runs PROGRAM on the LWK of PARTITION; its files, and all else that is Linux's, are those of this process.\n"
 	"  --cpus LIST      on these CPUs of the partition, as 1-3,5: a thread on each while there are enough\n"
+	"  --poll US        either side looks so long for the other's word before it sleeps: 50 microseconds, if not given;\n"
+	"                   0 where the partitions share processors\n"
 	"  --local CALLS    the LWK makes these system calls, if it can: names or numbers, as getpid,96\n"
 	"  --offload CALLS  this process makes them, if it can; what is said last counts\n"
 	"  --trace          each system call, where it was made and how long it took, on standard error\n"
@@ -36,6 +39,7 @@ struct wishes {
 	const char *partition;
 	struct program_cpus cpus;
 	struct call_places places;
+	uint64_t poll_us;
 	bool memory;
 	enum call_trace trace;
 	char **words;
@@ -74,9 +78,21 @@ static struct program_cpus read_cpus(const char *text)
 	}
 }
 
+static uint64_t read_poll(const char *text)
+{
+	const uint64_t most = IKC_PROCESS_LOOK_MAX_NS / 1000;
+	char *end;
+	unsigned long us = strtoul(text, &end, 10);
+
+	if (*text < '0' || *text > '9' || *end || us > most)
+		die(EXIT_USAGE, "--poll is \"%s\", but must be microseconds, at most %llu", text,
+		    (unsigned long long)most);
+	return us;
+}
+
 static struct wishes read_words(char **words)
 {
-	struct wishes wishes = { 0 };
+	struct wishes wishes = { .poll_us = POLL_US };
 
 	for (words++; *words && **words == '-'; words++) {
 		const char *word = *words;
@@ -97,6 +113,8 @@ static struct wishes read_words(char **words)
 			call_places_read(&wishes.places, word, value_of(&words, word), false);
 		else if (!strcmp(word, "--offload"))
 			call_places_read(&wishes.places, word, value_of(&words, word), true);
+		else if (!strcmp(word, "--poll"))
+			wishes.poll_us = read_poll(value_of(&words, word));
 		else if (!strcmp(word, "--trace"))
 			wishes.trace = CALL_TRACE_EACH;
 		else if (!strcmp(word, "--trace=summary"))
@@ -155,7 +173,11 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	program = program_find(wishes.words);
-	proxy = proxy_open(wishes.partition, wishes.trace != CALL_TRACE_OFF);
+	proxy = proxy_open(&(struct proxy_wishes) {
+		.partition = wishes.partition,
+		.traces = wishes.trace != CALL_TRACE_OFF,
+		.look_ns = wishes.poll_us * 1000,
+	});
 	call_places_tell(&wishes.places, &proxy);
 	program_start(&program, &proxy, &wishes.cpus, environ);
 	take_name(argv, program.words);

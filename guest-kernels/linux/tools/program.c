@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "error.h"
@@ -26,6 +27,9 @@
 
 /* Where a program that can be anywhere is put: its heap has room behind it. */
 #define MOVED_START 0x100000000000ull
+
+/* At the same place each time, so that it is the same image; most of what the program maps lies behind it. */
+#define INTERPRETER_START 0x3ff000000000ull
 
 /* The stack has a large page of its own, below the last one. */
 #define STACK_TOP (IKC_USER_END - IKC_USER_STACK_SIZE)
@@ -85,6 +89,26 @@ static void read_exactly(const char *path, int fd, void *to, size_t size, off_t 
 		cannot_run(path, got < 0 ? errno : ENOEXEC);
 }
 
+/* Of the file as it is now, and of no other: two chains over all that tells a file from others, each its own way. */
+static void name_image(const struct stat *status, uint64_t image[2])
+{
+	const uint64_t words[] = {
+		status->st_dev, status->st_ino, status->st_size, status->st_mtim.tv_sec, status->st_mtim.tv_nsec,
+		status->st_ctim.tv_sec, status->st_ctim.tv_nsec,
+	};
+	size_t i;
+
+	/* what was changed just now may change again without another time of change */
+	if (time(NULL) - status->st_ctim.tv_sec < 2)
+		return;
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		image[0] = (image[0] ^ words[i]) * 0x9e3779b97f4a7c15ull;
+		image[0] ^= image[0] >> 32;
+		image[1] = (image[1] + words[i]) * 0xc2b2ae3d27d4eb4full;
+		image[1] ^= image[1] >> 29;
+	}
+}
+
 static struct program_file read_file(const char *path, int fd, const char *start, size_t length)
 {
 	struct program_file file = { .fd = fd };
@@ -103,6 +127,7 @@ static struct program_file read_file(const char *path, int fd, const char *start
 	free(headers);
 	if (error)
 		cannot_run(path, error);
+	name_image(&status, file.image);
 	return file;
 }
 
@@ -199,63 +224,128 @@ struct program program_find(char **words)
 
 /* ---- put into memory ---- */
 
-static uint64_t ask_for_memory(const struct proxy *proxy, uint64_t start, uint64_t size, const char *what)
+static void ask_for_memory(const struct proxy *proxy, uint64_t start, uint64_t size, const uint64_t image[2])
 {
-	int64_t address = proxy_ask(proxy, IKC_PROCESS_MAP, start, size, PROT_READ | PROT_WRITE);
+	proxy_ask(proxy, &(struct ikc_process_message) {
+		.kind = IKC_PROCESS_MAP,
+		.words = { start, size, PROT_READ | PROT_WRITE, image ? image[0] : 0, image ? image[1] : 0 },
+	});
+}
+
+/* Returns whether it holds the image already. */
+static bool take_memory(const struct proxy *proxy, uint64_t size, const char *what)
+{
+	struct ikc_process_message answer;
+	int64_t address = proxy_take_answer(proxy, &answer);
 
 	if (address < 0)
 		die(EXIT_FAILED, "%s has no %llu KiB for %s: %s", proxy->partition,
 		    (unsigned long long)size >> 10, what, strerror(-address));
-	return address;
+	return answer.words[0];
 }
 
-static void set_protection(const struct proxy *proxy, uint64_t start, uint64_t end, int protection)
-{
-	int64_t result;
+/* A file in memory: first what nobody writes to, which is an image, then the rest. */
+struct loaded {
+	const struct program_file *file;
+	const char *name;
+	uint64_t base; /* what is to be added to the file's addresses */
+	uint64_t image_end; /* in the file's addresses */
+	bool image_is_there;
+};
 
-	if (start >= end)
-		return;
-	result = proxy_ask(proxy, IKC_PROCESS_PROTECT, start, end - start, protection);
-	if (result)
-		die(EXIT_FAILED, "%s: protection of 0x%llx: %s", proxy->partition, (unsigned long long)start,
-		    strerror(-result));
+static struct loaded place_file(const struct program_file *file, const char *name, uint64_t start)
+{
+	const struct elf_file *elf = &file->elf;
+	struct loaded loaded = { .file = file, .name = name, .image_end = elf->end };
+	unsigned int i;
+
+	loaded.base = elf->moves ? start - elf->start : 0;
+	for (i = 0; i < elf->segment_count; i++)
+		if (elf->segments[i].protection & PROT_WRITE) {
+			loaded.image_end = elf->segments[i].address & ~(PAGE - 1);
+			break;
+		}
+	return loaded;
+}
+
+static void ask_for_file_memory(const struct proxy *proxy, const struct loaded *loaded)
+{
+	const struct elf_file *elf = &loaded->file->elf;
+
+	if (loaded->image_end > elf->start)
+		ask_for_memory(proxy, loaded->base + elf->start, loaded->image_end - elf->start,
+			       loaded->file->image);
+	if (elf->end > loaded->image_end)
+		ask_for_memory(proxy, loaded->base + loaded->image_end, elf->end - loaded->image_end, NULL);
+}
+
+static void take_file_memory(const struct proxy *proxy, struct loaded *loaded)
+{
+	const struct elf_file *elf = &loaded->file->elf;
+
+	if (loaded->image_end > elf->start)
+		loaded->image_is_there = take_memory(proxy, loaded->image_end - elf->start, loaded->name);
+	if (elf->end > loaded->image_end)
+		take_memory(proxy, elf->end - loaded->image_end, loaded->name);
+}
+
+static void load(const struct loaded *loaded)
+{
+	const struct program_file *file = loaded->file;
+	unsigned int i;
+
+	for (i = 0; i < file->elf.segment_count; i++) {
+		const struct elf_segment *segment = &file->elf.segments[i];
+
+		if (!loaded->image_is_there || segment->address + segment->memory_size > loaded->image_end)
+			read_exactly(loaded->name, file->fd, (void *)(loaded->base + segment->address),
+				     segment->file_size, segment->offset);
+	}
+	close(file->fd);
+}
+
+/* Returns how many answers are due. */
+static unsigned int ask_for_protection(const struct proxy *proxy, uint64_t start, uint64_t end, int protection)
+{
+	if (start >= end || protection == (PROT_READ | PROT_WRITE))
+		return 0;
+	proxy_ask(proxy, &(struct ikc_process_message) {
+		.kind = IKC_PROCESS_PROTECT,
+		.words = { start, end - start, protection },
+	});
+	return 1;
 }
 
 /* What no segment has, between them, is nobody's to touch. */
-static void protect_segments(const struct proxy *proxy, const struct elf_file *elf, uint64_t base)
+static unsigned int protect_segments(const struct proxy *proxy, const struct loaded *loaded)
 {
-	uint64_t done = base + elf->start;
-	unsigned int i;
+	const struct elf_file *elf = &loaded->file->elf;
+	uint64_t base = loaded->base, done = base + elf->start;
+	unsigned int i, asked = 0;
 
 	for (i = 0; i < elf->segment_count; i++) {
 		const struct elf_segment *segment = &elf->segments[i];
 		uint64_t start = (base + segment->address) & ~(PAGE - 1);
 		uint64_t end = (base + segment->address + segment->memory_size + PAGE - 1) & ~(PAGE - 1);
 
-		set_protection(proxy, done, start, PROT_NONE);
-		if (segment->protection != (PROT_READ | PROT_WRITE))
-			set_protection(proxy, start, end, segment->protection);
+		asked += ask_for_protection(proxy, done, start, PROT_NONE);
+		asked += ask_for_protection(proxy, start, end, segment->protection);
 		done = end;
 	}
+	return asked;
 }
 
-/* Returns what is to be added to the file's addresses. */
-static uint64_t load(const struct program_file *file, const struct proxy *proxy, uint64_t start, const char *path)
+static void take_protection(const struct proxy *proxy, unsigned int answers)
 {
-	const struct elf_file *elf = &file->elf;
-	uint64_t base = ask_for_memory(proxy, elf->moves ? start : elf->start, elf->end - elf->start, path) -
-			elf->start;
-	unsigned int i;
+	struct ikc_process_message answer;
+	int64_t result;
 
-	for (i = 0; i < elf->segment_count; i++) {
-		const struct elf_segment *segment = &elf->segments[i];
-
-		read_exactly(path, file->fd, (void *)(base + segment->address), segment->file_size,
-			     segment->offset);
+	while (answers--) {
+		result = proxy_take_answer(proxy, &answer);
+		if (result)
+			die(EXIT_FAILED, "%s: protection of the program's memory: %s", proxy->partition,
+			    strerror(-result));
 	}
-	protect_segments(proxy, elf, base);
-	close(file->fd);
-	return base;
 }
 
 /* ---- stack ---- */
@@ -290,13 +380,9 @@ static uint64_t *push_strings(struct stack *stack, char **strings, size_t *count
 	return addresses;
 }
 
-struct bases {
-	uint64_t main;
-	uint64_t interpreter;
-};
-
 /* As the kernel leaves it to a program (System V ABI, x86-64, 3.4.1): argc, argv, envp, auxv. */
-static uint64_t build_stack(const struct program *program, struct bases bases, char **environment)
+static uint64_t build_stack(const struct program *program, uint64_t main_base, uint64_t interpreter_base,
+			    char **environment)
 {
 	const struct elf_file *elf = &program->main.elf;
 	struct stack stack = { STACK_TOP, STACK_TOP - ARGUMENTS_MAX };
@@ -311,13 +397,13 @@ static uint64_t build_stack(const struct program *program, struct bases bases, c
 	if (getrandom(noise, sizeof(noise), 0) != sizeof(noise))
 		die(EXIT_FAILED, "getrandom: %s", strerror(errno));
 	const uint64_t auxiliary[] = {
-		AT_PHDR, elf->headers ? bases.main + elf->headers : 0,
+		AT_PHDR, elf->headers ? main_base + elf->headers : 0,
 		AT_PHENT, sizeof(Elf64_Phdr),
 		AT_PHNUM, elf->header_count,
 		AT_PAGESZ, PAGE,
-		AT_BASE, bases.interpreter,
+		AT_BASE, interpreter_base,
 		AT_FLAGS, 0,
-		AT_ENTRY, bases.main + elf->entry,
+		AT_ENTRY, main_base + elf->entry,
 		AT_UID, getuid(),
 		AT_EUID, geteuid(),
 		AT_GID, getgid(),
@@ -348,14 +434,19 @@ static uint64_t build_stack(const struct program *program, struct bases bases, c
 	return stack.at;
 }
 
-static void start(const struct proxy *proxy, uint64_t entry, uint64_t stack, uint64_t heap,
-		  const struct program_cpus *cpus)
+static void ask_to_start(const struct proxy *proxy, uint64_t entry, uint64_t stack, uint64_t heap,
+			 const struct program_cpus *cpus)
 {
-	struct ikc_process_message message = {
+	proxy_ask(proxy, &(struct ikc_process_message) {
 		.kind = IKC_PROCESS_START,
 		.words = { entry, stack, heap, cpus->words[0], cpus->words[1], cpus->words[2], cpus->words[3] },
-	};
-	int64_t result = proxy_exchange(proxy, &message);
+	});
+}
+
+static void take_start(const struct proxy *proxy)
+{
+	struct ikc_process_message answer;
+	int64_t result = proxy_take_answer(proxy, &answer);
 
 	if (result == -ENODEV)
 		die(EXIT_FAILED, "%s has none of those CPUs", proxy->partition);
@@ -366,18 +457,28 @@ static void start(const struct proxy *proxy, uint64_t entry, uint64_t stack, uin
 void program_start(const struct program *program, const struct proxy *proxy, const struct program_cpus *cpus,
 		   char **environment)
 {
-	const struct elf_file *elf = &program->main.elf;
-	struct bases bases = { 0 };
-	uint64_t entry, stack;
+	struct loaded main = place_file(&program->main, program->path, MOVED_START);
+	struct loaded interpreter = place_file(&program->interpreter, "its interpreter", INTERPRETER_START);
+	bool interpreted = program->main.elf.interpreter_size;
+	const struct loaded *first = interpreted ? &interpreter : &main;
+	uint64_t stack;
+	unsigned int protected;
 
-	bases.main = load(&program->main, proxy, MOVED_START, program->path);
-	entry = bases.main + elf->entry;
-	if (elf->interpreter_size) {
-		bases.interpreter = load(&program->interpreter, proxy, 0, "its interpreter");
-		entry = bases.interpreter + program->interpreter.elf.entry;
-	}
-	ask_for_memory(proxy, STACK_TOP - IKC_USER_STACK_SIZE, IKC_USER_STACK_SIZE, "the stack");
-	stack = build_stack(program, bases, environment);
+	ask_for_file_memory(proxy, &main);
+	ask_for_file_memory(proxy, &interpreter);
+	ask_for_memory(proxy, STACK_TOP - IKC_USER_STACK_SIZE, IKC_USER_STACK_SIZE, NULL);
+	take_file_memory(proxy, &main);
+	load(&main);
+	take_file_memory(proxy, &interpreter);
+	if (interpreted)
+		load(&interpreter);
+	take_memory(proxy, IKC_USER_STACK_SIZE, "the stack"); /* it has been zeroed meanwhile */
+	stack = build_stack(program, main.base, interpreted ? interpreter.base : 0, environment);
 	proxy_zap(proxy, IKC_USER_START, IKC_USER_END - IKC_USER_START);
-	start(proxy, entry, stack, bases.main + elf->end, cpus);
+	if (interpreted) /* both together may be more than the channel holds */
+		take_protection(proxy, protect_segments(proxy, &interpreter));
+	protected = protect_segments(proxy, &main);
+	ask_to_start(proxy, first->base + first->file->elf.entry, stack, main.base + program->main.elf.end, cpus);
+	take_protection(proxy, protected);
+	take_start(proxy);
 }

@@ -9,6 +9,7 @@
 struct program_file {
 	int fd;
 	struct elf_file elf;
+	uint64_t image[2]; /* a name for its content; 0, 0: it may still change */
 };
 
 struct program {

@@ -43,6 +43,15 @@ bool proxy_send(const struct proxy *proxy, const struct ikc_process_message *mes
 	return sent == sizeof(*message);
 }
 
+static bool is_whole(ssize_t got)
+{
+	if (got >= 0 && got != sizeof(struct ikc_process_message)) {
+		errno = EPROTO;
+		return false;
+	}
+	return got > 0;
+}
+
 bool proxy_receive(const struct proxy *proxy, struct ikc_process_message *message)
 {
 	ssize_t got;
@@ -50,28 +59,48 @@ bool proxy_receive(const struct proxy *proxy, struct ikc_process_message *messag
 	do
 		got = read(proxy->channel, message, sizeof(*message));
 	while (got < 0 && errno == EINTR);
-	if (got >= 0 && got != sizeof(*message)) {
-		errno = EPROTO;
-		return false;
-	}
-	return got > 0;
+	return is_whole(got);
+}
+
+bool proxy_turn(const struct proxy *proxy, struct ikc_process_message *message, bool answers, bool looks)
+{
+	struct ikc_turn turn = {
+		.send = (uintptr_t)message,
+		.receive = (uintptr_t)message,
+		.send_length = answers ? sizeof(*message) : 0,
+		.receive_size = sizeof(*message),
+		.looks = looks,
+	};
+	int got;
+
+	do
+		got = ioctl(proxy->channel, IKC_IOCTL_TURN, &turn);
+	while (got < 0 && errno == EINTR);
+	return is_whole(got);
+}
+
+void proxy_ask(const struct proxy *proxy, const struct ikc_process_message *message)
+{
+	struct ikc_process_message question = *message;
+
+	question.slot = NO_SLOT;
+	if (!proxy_send(proxy, &question))
+		proxy_lost(proxy);
+}
+
+int64_t proxy_take_answer(const struct proxy *proxy, struct ikc_process_message *answer)
+{
+	if (!proxy_receive(proxy, answer))
+		proxy_lost(proxy);
+	if (answer->kind != IKC_PROCESS_RESULT)
+		die(EXIT_FAILED, "%s answers by a message of kind %u", proxy->partition, answer->kind);
+	return answer->number;
 }
 
 int64_t proxy_exchange(const struct proxy *proxy, struct ikc_process_message *message)
 {
-	message->slot = NO_SLOT;
-	if (!proxy_send(proxy, message) || !proxy_receive(proxy, message))
-		proxy_lost(proxy);
-	if (message->kind != IKC_PROCESS_RESULT)
-		die(EXIT_FAILED, "%s answers by a message of kind %u", proxy->partition, message->kind);
-	return message->number;
-}
-
-int64_t proxy_ask(const struct proxy *proxy, uint32_t kind, uint64_t first, uint64_t second, uint64_t third)
-{
-	struct ikc_process_message message = { .kind = kind, .words = { first, second, third } };
-
-	return proxy_exchange(proxy, &message);
+	proxy_ask(proxy, message);
+	return proxy_take_answer(proxy, message);
 }
 
 void proxy_zap(const struct proxy *proxy, uint64_t start, uint64_t length)
@@ -96,12 +125,12 @@ static uint64_t clock_ns(clockid_t clock)
 	return now.tv_sec * 1000000000ull + now.tv_nsec;
 }
 
-static uint64_t create(const struct proxy *proxy, bool traces)
+static uint64_t create(const struct proxy *proxy, const struct proxy_wishes *wishes)
 {
 	struct ikc_process_message message = {
 		.kind = IKC_PROCESS_CREATE,
 		.words = { IKC_PROCESS_VERSION, getpid(), clock_ns(CLOCK_REALTIME), clock_ns(CLOCK_MONOTONIC),
-			   traces ? IKC_PROCESS_TRACES : 0 },
+			   wishes->traces ? IKC_PROCESS_TRACES : 0, wishes->look_ns },
 	};
 	int64_t result;
 
@@ -178,12 +207,14 @@ static struct proxy connect_to(const struct device *device, const char *partitio
 	return proxy;
 }
 
-struct proxy proxy_open(const char *partition, bool traces)
+struct proxy proxy_open(const struct proxy_wishes *wishes)
 {
 	struct device device = device_open();
-	struct proxy proxy = connect_to(&device, partition);
+	struct proxy proxy = connect_to(&device, wishes->partition);
 
-	proxy.space = open_space(&proxy, create(&proxy, traces));
+	if (ioctl(proxy.channel, IKC_IOCTL_SPIN, &wishes->look_ns))
+		die(EXIT_FAILED, "the channel to %s: SPIN: %s", proxy.partition, strerror(errno));
+	proxy.space = open_space(&proxy, create(&proxy, wishes));
 	move_files(&proxy, &device);
 	map_space(&proxy);
 	return proxy;

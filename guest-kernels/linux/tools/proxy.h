@@ -19,16 +19,26 @@ struct proxy {
 	int first_own_fd; /* this and the next are no file of the program */
 };
 
+struct proxy_wishes {
+	const char *partition;
+	bool traces;
+	uint64_t look_ns; /* that either side looks for the other's word before it sleeps */
+};
+
 /* Makes a process there, which has no memory yet. Exits with words if that does not work. */
-struct proxy proxy_open(const char *partition, bool traces);
+struct proxy proxy_open(const struct proxy_wishes *wishes);
 
 /* How many files the proxy has for itself, from first_own_fd on. */
 #define PROXY_OWN_FDS 2
 
-/* Before it runs: asks for something, and returns the number of the answer. Exits if there is none. */
-int64_t proxy_ask(const struct proxy *proxy, uint32_t kind, uint64_t first, uint64_t second, uint64_t third);
+/*
+ * Before it runs: asks for something, and gets the answers in the same order; who asks for all that he can before he
+ * takes the first answer waits once. Exits if there is none. proxy_take_answer() returns its number.
+ */
+void proxy_ask(const struct proxy *proxy, const struct ikc_process_message *message);
+int64_t proxy_take_answer(const struct proxy *proxy, struct ikc_process_message *answer);
 
-/* As proxy_ask, with a whole message, which is the answer afterwards. */
+/* Both: *message is the answer afterwards. */
 int64_t proxy_exchange(const struct proxy *proxy, struct ikc_process_message *message);
 
 /* Nothing of this range is reached by this process any more, until it looks anew. */
@@ -43,6 +53,12 @@ void proxy_tell_memory(const char *partition);
 /* Sends a message; the next one is received by whoever asks first. False: the process on the LWK is over, see errno. */
 bool proxy_send(const struct proxy *proxy, const struct ikc_process_message *message);
 bool proxy_receive(const struct proxy *proxy, struct ikc_process_message *message);
+
+/*
+ * One of several threads: sends *message, if it `answers`, and takes the next one when it is its turn. Who `looks` does so
+ * before he sleeps; the others are there for when he is away.
+ */
+bool proxy_turn(const struct proxy *proxy, struct ikc_process_message *message, bool answers, bool looks);
 
 /* Says why the partition does not answer, by errno, and exits. */
 __attribute__((noreturn)) void proxy_lost(const struct proxy *proxy);

@@ -30,16 +30,17 @@ static int waiting; /* workers that wait for a call, or are about to */
 static bool ended;
 static uint32_t end_status; /* before `ended` */
 
-/* A worker that makes a call. */
-struct making {
-	struct making *next;
+struct worker {
+	struct worker *next;
 	pid_t thread;
-	uint32_t slot;
+	pthread_mutex_t lock; /* of the rest: its own, so that nobody else has to wait for it */
+	bool makes_call;
+	uint32_t slot; /* whose call */
 	uint32_t life;
 };
 
-static pthread_mutex_t making_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct making *all_making; /* under it */
+static pthread_mutex_t all_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct worker *all; /* under it; none ever leaves */
 
 /* ---- the end ---- */
 
@@ -129,51 +130,46 @@ static long make_call(uint64_t number, const uint64_t *words)
 
 /* ---- messages ---- */
 
-static void answer(const struct ikc_process_message *asked, uint64_t number)
+static void begin_call(struct worker *worker, const struct ikc_process_message *message)
 {
-	struct ikc_process_message reply = {
-		.kind = IKC_PROCESS_RESULT,
-		.slot = asked->slot,
-		.life = asked->life,
-		.number = number,
-	};
-
-	if (!proxy_send(proxy, &reply))
-		finish();
+	pthread_mutex_lock(&worker->lock);
+	worker->makes_call = true;
+	worker->slot = message->slot;
+	worker->life = message->life;
+	pthread_mutex_unlock(&worker->lock);
 }
 
-static void begin_making(struct making *making)
+static void end_call(struct worker *worker)
 {
-	pthread_mutex_lock(&making_lock);
-	making->next = all_making;
-	all_making = making;
-	pthread_mutex_unlock(&making_lock);
+	pthread_mutex_lock(&worker->lock);
+	worker->makes_call = false;
+	pthread_mutex_unlock(&worker->lock);
 }
 
-static void end_making(const struct making *making)
+/* False: it does not make that call. */
+static bool interrupt_worker(struct worker *worker, const struct ikc_process_message *message)
 {
-	struct making **link = &all_making;
+	bool makes_it;
 
-	pthread_mutex_lock(&making_lock);
-	while (*link != making)
-		link = &(*link)->next;
-	*link = making->next;
-	pthread_mutex_unlock(&making_lock);
+	pthread_mutex_lock(&worker->lock);
+	makes_it = worker->makes_call && worker->slot == message->slot && worker->life == message->life;
+	if (makes_it)
+		tgkill(getpid(), worker->thread, INTERRUPT_SIGNAL);
+	pthread_mutex_unlock(&worker->lock);
+	return makes_it;
 }
 
 /* False: that call is over. */
 static bool interrupt_once(const struct ikc_process_message *message)
 {
-	const struct making *making;
+	struct worker *worker;
 
-	pthread_mutex_lock(&making_lock);
-	for (making = all_making; making; making = making->next)
-		if (making->slot == message->slot && making->life == message->life)
-			break;
-	if (making)
-		tgkill(getpid(), making->thread, INTERRUPT_SIGNAL);
-	pthread_mutex_unlock(&making_lock);
-	return making;
+	pthread_mutex_lock(&all_lock);
+	worker = all;
+	pthread_mutex_unlock(&all_lock);
+	while (worker && !interrupt_worker(worker, message))
+		worker = worker->next;
+	return worker;
 }
 
 /* Again and again: the signal may come before the worker is where it can be interrupted, and is lost then. */
@@ -187,17 +183,16 @@ static void serve_interrupt(const struct ikc_process_message *message)
 	}
 }
 
-static void serve_call(const struct ikc_process_message *message)
+static long serve_call(struct worker *worker, const struct ikc_process_message *message)
 {
-	struct making making = { .thread = gettid(), .slot = message->slot, .life = message->life };
 	uint64_t begin = call_trace_begin(tracing);
 	long result;
 
-	begin_making(&making);
+	begin_call(worker, message);
 	result = make_call(message->number, message->words);
-	end_making(&making);
+	end_call(worker);
 	call_trace_proxy(tracing, message, result, begin);
-	answer(message, result);
+	return result;
 }
 
 /* All that the program's memory was for is over when the LWK hears of it. */
@@ -206,33 +201,41 @@ static void serve_end(const struct ikc_process_message *message)
 	proxy_end(proxy);
 	end_status = message->words[0];
 	__atomic_store_n(&ended, true, __ATOMIC_RELEASE);
-	answer(message, 0);
 }
 
-static void serve(const struct ikc_process_message *message)
+/* True: *message is the answer now. */
+static bool serve(struct worker *worker, struct ikc_process_message *message)
 {
+	long result = 0;
+
 	switch (message->kind) {
 	case IKC_PROCESS_CALL:
-		serve_call(message);
+		result = serve_call(worker, message);
 		break;
 	case IKC_PROCESS_ZAP:
 		proxy_zap(proxy, message->words[0], message->words[1]);
-		answer(message, 0);
 		break;
 	case IKC_PROCESS_INTERRUPT:
 		serve_interrupt(message);
-		break;
+		return false;
 	case IKC_PROCESS_ENDED:
 		serve_end(message);
 		break;
 	default:
 		die(EXIT_FAILED, "%s sends a message of kind %u", proxy->partition, message->kind);
 	}
+	*message = (struct ikc_process_message) {
+		.kind = IKC_PROCESS_RESULT,
+		.slot = message->slot,
+		.life = message->life,
+		.number = result,
+	};
+	return true;
 }
 
 /* ---- workers ---- */
 
-static void *work(void *unused);
+static void *work(void *first);
 
 static void add_worker(void)
 {
@@ -252,30 +255,52 @@ static void add_worker(void)
 }
 
 /* What is to be told of local calls is told in their order: before anybody takes the next message. */
-static bool receive(struct ikc_process_message *message)
+static bool turn_traced(struct ikc_process_message *message, bool answers)
 {
-	static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
+	static pthread_mutex_t order = PTHREAD_MUTEX_INITIALIZER;
 	bool received;
 
-	pthread_mutex_lock(&turn);
+	if (answers && !proxy_send(proxy, message))
+		return false;
+	pthread_mutex_lock(&order);
 	while ((received = proxy_receive(proxy, message)) && message->kind == IKC_PROCESS_TRACE)
 		call_trace_local(tracing, message);
-	pthread_mutex_unlock(&turn);
+	pthread_mutex_unlock(&order);
 	return received;
 }
 
-static void *work(void *unused)
+/* Answers by *message, if there is an answer in it, and takes the next one. */
+static bool turn(struct ikc_process_message *message, bool answers, bool looks)
 {
-	struct ikc_process_message message;
+	return tracing == CALL_TRACE_OFF ? proxy_turn(proxy, message, answers, looks) : turn_traced(message, answers);
+}
 
-	while (receive(&message)) {
+static void join_all(struct worker *worker)
+{
+	worker->thread = gettid();
+	pthread_mutex_init(&worker->lock, NULL);
+	pthread_mutex_lock(&all_lock);
+	worker->next = all;
+	all = worker;
+	pthread_mutex_unlock(&all_lock);
+}
+
+/* Who takes a message makes the call and answers, and looks for the next one; the first one looks from the beginning. */
+static void *work(void *first)
+{
+	struct worker worker = { 0 };
+	struct ikc_process_message message;
+	bool answers = false, looks = first;
+
+	join_all(&worker);
+	while (turn(&message, answers, looks)) {
 		if (!__atomic_sub_fetch(&waiting, 1, __ATOMIC_SEQ_CST))
 			add_worker();
-		serve(&message);
+		looks = answers = serve(&worker, &message);
 		__atomic_add_fetch(&waiting, 1, __ATOMIC_SEQ_CST);
 	}
 	finish();
-	return unused;
+	return NULL;
 }
 
 /* ---- signals ---- */
@@ -333,6 +358,6 @@ void workers_run(const struct proxy *opened, enum call_trace trace)
 	everywhere_begin();
 	forward_signals();
 	waiting = 1;
-	work(NULL);
+	work(&waiting);
 	abort();
 }

@@ -67,7 +67,7 @@ void cpu_idle(void)
 		if (work_list_run_one(&cpu->threads))
 			continue;
 		interrupts_disable();
-		if (work_pending() || !work_list_is_empty(&cpu->threads))
+		if (cpu_has_others())
 			interrupts_enable();
 		else
 			halt_until_interrupt();

@@ -15,6 +15,7 @@
 
 #define BATCH 32 /* messages of one channel before the next has its turn */
 #define IDLE_ROUNDS 64 /* before it sleeps */
+#define LOOKS 1024 /* at a channel's next slot, by who waits for it, between two pauses */
 
 struct channel_vector {
 	unsigned int cpu_id;
@@ -230,6 +231,42 @@ static bool raise_flag(struct channel *channel, uint8_t *payload)
 	}
 	release(channel);
 	return ready;
+}
+
+/* ---- by who waits ---- */
+
+bool channel_begin_looking(struct channel *channel)
+{
+	if (!try_claim(channel))
+		return false;
+	if (channel_state(channel) != CHANNEL_OPEN || !channel->told || channel->holds) {
+		release(channel);
+		return false;
+	}
+	set_flag(channel, false);
+	return true;
+}
+
+void channel_look(struct channel *channel, uint8_t *buffer)
+{
+	if (ikc_receiver_spin(&channel->receiver, LOOKS) && !channel->holds)
+		serve_messages(channel, buffer);
+	else
+		cpu_relax();
+}
+
+/* He is rung again from now on: for what came before the flag was up there is one more look. */
+void channel_end_looking(struct channel *channel)
+{
+	bool ready = false;
+
+	if (channel_state(channel) == CHANNEL_OPEN && !channel->holds) {
+		set_flag(channel, true);
+		ready = ikc_receiver_ready(&channel->receiver);
+	}
+	release(channel);
+	if (ready)
+		channel_look_soon(channel);
 }
 
 /* ---- all channels of a vector ---- */

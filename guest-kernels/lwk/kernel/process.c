@@ -10,6 +10,7 @@
 #include <lwk/process.h>
 #include <lwk/signal.h>
 #include <lwk/thread.h>
+#include <lwk/time.h>
 #include <lwk/user_copy.h>
 
 #define NO_SLOT UINT32_MAX
@@ -81,6 +82,8 @@ void process_put(struct process *process)
 {
 	if (__atomic_sub_fetch(&process->references, 1, __ATOMIC_ACQ_REL))
 		return;
+	if (!process->has_begun)
+		image_forget(&process->space, 0, IKC_USER_END); /* it may not be filled */
 	space_destroy(&process->space);
 	page_free(virt_to_phys(process->threads), 0);
 	forget(process);
@@ -90,18 +93,25 @@ void process_put(struct process *process)
 
 /* ---- to the proxy ---- */
 
-/* 0, -EAGAIN: no room, and a thread is woken when there is; -ESRCH. */
-static int try_tell(struct process *process, const struct ikc_process_message *message)
+/* Under the lock. 0, -EAGAIN: no room, and a thread is woken when there is; -ESRCH. */
+static int try_tell_locked(struct process *process, const struct ikc_process_message *message)
 {
-	uint64_t flags = spin_lock(&process->lock);
 	int err = -ESRCH;
 
 	if (process->channel)
 		err = channel_send(process->channel, message, sizeof(*message));
 	if (err == -EAGAIN)
 		process->wants_room = true;
-	spin_unlock(&process->lock, flags);
 	return err && err != -EAGAIN ? -ESRCH : err;
+}
+
+static int try_tell(struct process *process, const struct ikc_process_message *message)
+{
+	uint64_t flags = spin_lock(&process->lock);
+	int err = try_tell_locked(process, message);
+
+	spin_unlock(&process->lock, flags);
+	return err;
 }
 
 int process_tell(const struct ikc_process_message *message)
@@ -127,9 +137,64 @@ static void interrupt(struct thread *thread)
 	process_tell(&message);
 }
 
+static bool is_answered(const struct thread *thread)
+{
+	return __atomic_load_n(&thread->answered, __ATOMIC_ACQUIRE);
+}
+
+/* Under the process's lock the channel is its own, and once it is claimed it stays so. */
+static struct channel *begin_looking(struct process *process)
+{
+	uint64_t flags = spin_lock(&process->lock);
+	struct channel *channel = process->channel;
+
+	if (channel && !channel_begin_looking(channel))
+		channel = NULL;
+	spin_unlock(&process->lock, flags);
+	return channel;
+}
+
+/* Who finds the answer from here on wakes the thread. */
+static void stop_looking(struct thread *thread)
+{
+	uint64_t flags = spin_lock(&thread->process->lock);
+
+	thread->looks = false;
+	spin_unlock(&thread->process->lock, flags);
+}
+
+/* While nobody else can run here. Another thread of the process that looks finds our answer too. */
+static void look_for_answer(struct thread *thread)
+{
+	uint64_t deadline = 0; /* the clock is dear: not before the first looks */
+	struct channel *channel = NULL;
+	uint8_t buffer[IKC_MESSAGE_MAX];
+
+	while (!is_answered(thread)) {
+		if (!channel)
+			channel = begin_looking(thread->process);
+		if (channel)
+			channel_look(channel, buffer);
+		else
+			cpu_relax();
+		if (is_answered(thread) || cpu_has_others())
+			break;
+		if (!deadline)
+			deadline = deadline_after(thread->process->look_ns);
+		else if (deadline_passed(deadline))
+			break;
+	}
+	if (channel)
+		channel_end_looking(channel);
+	if (!is_answered(thread))
+		stop_looking(thread);
+}
+
 static void await_answer(struct thread *thread)
 {
-	while (!__atomic_load_n(&thread->answered, __ATOMIC_ACQUIRE) && !process_is_ending(thread->process)) {
+	if (thread->looks)
+		look_for_answer(thread);
+	while (!is_answered(thread) && !process_is_ending(thread->process)) {
 		if (!thread->interrupted && signal_is_due(thread))
 			interrupt(thread);
 		else
@@ -142,18 +207,23 @@ int64_t process_ask(struct ikc_process_message *message)
 	struct thread *thread = this_thread();
 	struct process *process = thread->process;
 	uint64_t flags = spin_lock(&process->lock);
+	int err;
 
 	message->slot = thread->slot;
 	message->life = thread->life = ++process->lives;
 	thread->answered = false;
+	thread->looks = process->look_ns && !cpu_has_others();
 	thread->waits = true;
+	err = try_tell_locked(process, message);
 	spin_unlock(&process->lock, flags);
 
-	if (!process_tell(message))
+	for (; err == -EAGAIN; err = try_tell(process, message))
+		thread_wait();
+	if (!err)
 		await_answer(thread);
 
 	flags = spin_lock(&process->lock);
-	thread->waits = false;
+	thread->waits = thread->looks = false;
 	spin_unlock(&process->lock, flags);
 	return thread->answered ? thread->answer : -ESRCH;
 }
@@ -372,7 +442,8 @@ void process_take_answer(struct process *process, const struct ikc_process_messa
 	if (thread && thread->waits && thread->life == message->life && !thread->answered) {
 		thread->answer = message->number;
 		__atomic_store_n(&thread->answered, true, __ATOMIC_RELEASE);
-		thread_wake(thread);
+		if (!thread->looks)
+			thread_wake(thread);
 	}
 	spin_unlock(&process->lock, flags);
 }

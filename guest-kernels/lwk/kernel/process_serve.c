@@ -66,6 +66,7 @@ static int64_t start(struct process *process, const uint64_t *words)
 	if (!thread)
 		return -ENOMEM;
 	thread->id = process->id;
+	process->has_begun = true;
 	process->space.heap_start = process->space.heap_end = ALIGN_UP(words[2], PAGE_SIZE);
 	flags = spin_lock(&process->lock);
 	process->threads[0] = thread;
@@ -75,9 +76,11 @@ static int64_t start(struct process *process, const uint64_t *words)
 	return 0;
 }
 
-static int64_t map(struct space *space, uint64_t address, uint64_t size, uint32_t protection)
+/* *filled: what belongs there is there. */
+static int64_t map(struct space *space, const uint64_t *words, uint32_t protection, uint64_t *filled)
 {
 	static const struct memory_policy policy = { .mode = MEMORY_DEFAULT };
+	uint64_t address = words[0], size = words[1];
 	int err;
 
 	if (!address)
@@ -86,6 +89,8 @@ static int64_t map(struct space *space, uint64_t address, uint64_t size, uint32_
 	if (!err && !space_is_free(space, address, address + size))
 		err = -EEXIST;
 	if (!err)
+		*filled = image_use(space, address, address + size, words + 3, protection);
+	if (!err && !*filled)
 		err = space_map(space, address, address + size, protection, &policy);
 	return err ? err : (int64_t)address;
 }
@@ -102,14 +107,15 @@ static int64_t protect(struct space *space, uint64_t address, uint64_t size, uin
 }
 
 /* Only before it runs, when nobody else is in its space. */
-static int64_t build(struct process *process, const struct ikc_process_message *message)
+static int64_t build(struct process *process, const struct ikc_process_message *message,
+		     struct ikc_process_message *reply)
 {
 	uint32_t protection = message->words[2] & (PROTECTION_READ | PROTECTION_WRITE | PROTECTION_EXECUTE);
 
 	if (process->thread_count || process->ending)
 		return -EBUSY;
 	if (message->kind == IKC_PROCESS_MAP)
-		return map(&process->space, message->words[0], message->words[1], protection);
+		return map(&process->space, message->words, protection, &reply->words[0]);
 	return protect(&process->space, message->words[0], message->words[1], protection);
 }
 
@@ -137,6 +143,7 @@ static int64_t create(struct channel *channel, const struct ikc_process_message 
 	process->realtime_offset = message->words[2] - now;
 	process->monotonic_offset = message->words[3] - now;
 	process->traces = message->words[4] & IKC_PROCESS_TRACES;
+	process->look_ns = MIN(message->words[5], (uint64_t)IKC_PROCESS_LOOK_MAX_NS);
 	reply->words[0] = process->space.root;
 	reply->words[1] = PROCESS_THREADS_MAX;
 	return 0;
@@ -147,6 +154,7 @@ static int64_t tell_pages(struct ikc_process_message *reply)
 	for (unsigned int node = 0; node < topology.node_count; node++) {
 		struct page_usage usage = page_node_usage(node);
 
+		usage.free_pages += image_pages(node);
 		reply->words[0] += usage.free_pages;
 		reply->words[1] += usage.total_pages;
 		if (node < IKC_PROCESS_NODES)
@@ -176,7 +184,7 @@ static int64_t serve(struct channel *channel, const struct ikc_process_message *
 	switch (message->kind) {
 	case IKC_PROCESS_MAP:
 	case IKC_PROCESS_PROTECT:
-		return build(process, message);
+		return build(process, message, reply);
 	case IKC_PROCESS_PLACE:
 		return place(process, message);
 	case IKC_PROCESS_START:

@@ -290,7 +290,7 @@ static bool is_out_of_reach(uint64_t pages)
 	uint64_t free = 0;
 
 	for (unsigned int node = 0; node < topology.node_count; node++)
-		free += page_node_usage(node).free_pages;
+		free += page_node_usage(node).free_pages + image_pages(node);
 	return pages > free;
 }
 
@@ -313,6 +313,41 @@ int space_map(struct space *space, uint64_t start, uint64_t end, uint32_t protec
 	return 0;
 }
 
+int space_map_pages(struct space *space, uint64_t start, const paddr_t *pages, uint32_t count, uint32_t protection)
+{
+	struct area made = { .protection = protection };
+	uint64_t end = start + count * PAGE_SIZE;
+	int err = reserve_areas(space);
+	uint32_t shown = 0;
+
+	for (; !err && shown < count; shown++)
+		err = user_page_map(space->root, start + shown * PAGE_SIZE, pages[shown], PAGE_SIZE, protection);
+	if (err) {
+		while (shown--)
+			user_page_clear(space->root, start + shown * PAGE_SIZE);
+		return err;
+	}
+	space->page_count += count;
+	insert(space, new_area(space, start, end, &made));
+	merge(space);
+	return 0;
+}
+
+bool space_take_pages(struct space *space, uint64_t start, paddr_t *pages, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		struct user_page found = user_page_at(space->root, start + i * PAGE_SIZE);
+
+		if (!found.page || found.size != PAGE_SIZE)
+			return false;
+		pages[i] = found.page;
+	}
+	for (uint32_t i = 0; i < count; i++)
+		user_page_clear(space->root, start + i * PAGE_SIZE);
+	space->page_count -= count;
+	return true;
+}
+
 /* Each area of the range, which ends and begins with one. */
 #define for_each_area(area, space, start, end)                                                     \
 	for (struct area *area = *find_link(space, start); area && area->start < (end); area = area->next)
@@ -333,6 +368,8 @@ int space_protect(struct space *space, uint64_t start, uint64_t end, uint32_t pr
 {
 	int err = reserve_areas(space);
 
+	if (protection & PROTECTION_WRITE)
+		image_forget(space, start, end);
 	if (!err)
 		err = split_pages(space, start, end);
 	if (!err && protection)
@@ -426,6 +463,7 @@ void space_free_hidden(struct space *space, uint64_t start, uint64_t end)
 {
 	struct area **link;
 
+	image_forget(space, start, end);
 	free_all(space, start, end);
 	split_at(space, start);
 	split_at(space, end);
@@ -451,6 +489,7 @@ void space_destroy(struct space *space)
 	if (!space->root)
 		return;
 	user_tables_drop(space->root);
+	image_keep_all(space);
 	for (const struct area *area = space->areas; area; area = area->next)
 		free_all(space, area->start, area->end);
 	user_tables_free(space->root);

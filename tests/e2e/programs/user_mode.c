@@ -207,7 +207,7 @@ static int use_nodes(int argc, char **argv)
 static int use_bad_pointers(int argc, char **argv)
 {
 	static const uintptr_t addresses[] = { 0, 0x1000, 0x3fffffffffff, 0x555555555000, 0x7ffff7ff0000,
-					       0x7fffffffe000, KERNEL_ADDRESS, UINTPTR_MAX };
+					       0x7fff00000000, KERNEL_ADDRESS, UINTPTR_MAX };
 	int zero = open("/dev/zero", O_RDONLY), ends[2];
 	size_t i;
 

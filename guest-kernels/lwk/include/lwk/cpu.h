@@ -66,6 +66,14 @@ static inline struct cpu *this_cpu(void)
 	return percpu_self();
 }
 
+/* Works or threads wait for this CPU. */
+static inline bool cpu_has_others(void)
+{
+	const struct cpu *cpu = this_cpu();
+
+	return !work_list_is_empty(&cpu->works) || !work_list_is_empty(&cpu->threads);
+}
+
 /* Runs the work that is queued for this CPU, then its threads, and halts when there is neither. Interrupts on. */
 _Noreturn void cpu_idle(void);
 

@@ -141,6 +141,15 @@ void channel_close(struct channel *channel);
  */
 int channel_serve_on(struct channel *channel, unsigned int cpu_id);
 
+/*
+ * Who waits for something on the channel can look for it himself, for a while, from any CPU: then the peer need not
+ * ring. False: somebody serves it just now, or it cannot be. Until channel_end_looking(), channel_look() calls
+ * the channel's user for what has come (`buffer`: IKC_MESSAGE_MAX bytes).
+ */
+bool channel_begin_looking(struct channel *channel);
+void channel_look(struct channel *channel, uint8_t *buffer);
+void channel_end_looking(struct channel *channel);
+
 /* Asks for a call of writable(), when others had their turn. */
 void channel_call_again(struct channel *channel);
 

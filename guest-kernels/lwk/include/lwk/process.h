@@ -44,9 +44,11 @@ struct process {
 	uint64_t cpu_ns; /* of threads that have ended */
 
 	/* constant once it runs */
+	bool has_begun;
 	uint32_t id;
 	bool traces;
 	uint64_t offloaded[PROCESS_CALLS_MAX / 64]; /* calls that could be made here too: a bit each */
+	uint64_t look_ns; /* that a thread looks for an answer before it lets its CPU go */
 	int64_t realtime_offset; /* added to time_ns() */
 	int64_t monotonic_offset;
 

@@ -10,6 +10,7 @@
 #ifndef LWK_SPACE_H
 #define LWK_SPACE_H
 
+#include <lwk/image.h>
 #include <lwk/memory_policy.h>
 #include <lwk/types.h>
 #include <lwk/user_paging.h>
@@ -31,6 +32,7 @@ struct space {
 	uint64_t heap_start;
 	uint64_t heap_end; /* as the program has set it: any byte */
 	uint64_t page_count; /* that programs have in it */
+	struct image_place images[IMAGES_OF_SPACE];
 };
 
 /* -ENOMEM. */
@@ -62,6 +64,15 @@ const struct area *space_area_at(const struct space *space, uint64_t address);
 /* Makes an area where none is; its pages are zero. -ENOMEM: nothing is there then. */
 int space_map(struct space *space, uint64_t start, uint64_t end, uint32_t protection,
 	      const struct memory_policy *policy);
+
+/* As space_map, with small pages that are there already; they are the space's then, unless it gives -ENOMEM. */
+int space_map_pages(struct space *space, uint64_t start, const paddr_t *pages, uint32_t count, uint32_t protection);
+
+/*
+ * Takes so many small pages out of a space that nobody uses any more and that will be destroyed. False: one of them is not there,
+ * or is large, and nothing was taken.
+ */
+bool space_take_pages(struct space *space, uint64_t start, paddr_t *pages, uint32_t count);
 
 /* Gives a range that is mapped another policy, for pages to come. -ENOMEM. */
 int space_set_policy(struct space *space, uint64_t start, uint64_t end, const struct memory_policy *policy);

@@ -42,6 +42,7 @@ struct thread {
 	/* its question to the proxy; under the process's lock */
 	uint32_t life;
 	bool waits;
+	bool looks; /* for the answer, and need not be woken for it */
 	bool answered;
 	int64_t answer;
 
