@@ -58,6 +58,19 @@ def complete_partitions(ctx: click.Context, param: click.Parameter, incomplete: 
     return [f"{before}{comma}{name}" for name in [*names, *everything]]
 
 
+def complete_partition_of_spec(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Names of partitions in the spec that the line names, or the settings."""
+    from orchestrator.planning import load_plan
+
+    # Where the option itself is what is completed, click has not got to the arguments.
+    spec = ctx.params.get("spec") or next(iter(ctx.args), None) or (ctx.default_map or {}).get("spec")
+    with suppress(EnclaveError, OSError):
+        if spec:
+            partitions = load_plan(Path(spec), ctx.params.get("defines") or (), None).partitions
+            return [each.name for each in partitions if each.name.startswith(incomplete)]
+    return []
+
+
 def complete_run(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """Names of enclaves, also of those that are down."""
     with suppress(EnclaveError, OSError):

@@ -3,7 +3,8 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from orchestrator.backtrace import Chain, Step, follow_frames, guess_callers
 from orchestrator.crash_taken import Stack, Taken
@@ -11,7 +12,7 @@ from orchestrator.guest_memory import Unmapped
 from orchestrator.kallsyms import Kallsyms, NoTable, read_kallsyms
 from orchestrator.kinds import KernelKind
 from orchestrator.registers import GENERAL, Cpu, parse_registers
-from orchestrator.symbols import Place, find_places
+from orchestrator.symbols import Place, find_place, find_places
 
 # The LWK's trap_entry.S makes the interrupted function look as if it had called trap_common(): the address
 # that stands there is that of the instruction which trapped, and not of the one behind a call.
@@ -20,9 +21,9 @@ PANICS = ("panic",)
 PANICS_OF_TRAPS = ("panic_at", "panic_park")  # of an exception; of a CPU that is stopped because of another
 LINUX_OOPS_REACH = 8192  # characters before the panic
 # Where Linux says that it was; the first of "Call Trace:" that is not of the panic itself, nor a guess.
-_LINUX_RIP = re.compile(r"RIP: [0-9a-f]+:([\w.]+)\+0x")
+_LINUX_RIP = re.compile(r"RIP: [0-9a-f]+:([\w.]+)\+(0x[0-9a-f]+)/0x[0-9a-f]+(?: \[(\w+)\])?")
 _LINUX_TRACE = re.compile(r"Call Trace:$(.*)", re.MULTILINE | re.DOTALL)
-_LINUX_FRAME = re.compile(r"\]  ([\w.]+)\+0x[0-9a-f]+/0x[0-9a-f]+(?: \[\w+\])?$", re.MULTILINE)
+_LINUX_FRAME = re.compile(r"\]  ([\w.]+)\+(0x[0-9a-f]+)/0x[0-9a-f]+(?: \[(\w+)\])?$", re.MULTILINE)
 _LINUX_OWN = ("dump_stack", "show_stack", "panic")
 
 Frame = dict[str, Any]
@@ -162,16 +163,21 @@ def _kallsyms(taken: Taken) -> Kallsyms | None:
 # ---- where ----
 
 
-def where_it_died(cpus: Sequence[Mapping[str, Any]], log: str) -> dict[str, Any] | None:
-    """The CPU, function, file and line at the bottom of it; None if nothing tells.
+def where_it_died(
+    cpus: Sequence[Mapping[str, Any]], log: str, module: Path | None = None
+) -> dict[str, Any] | None:
+    """The CPU, function, file and line at the bottom of it; None if nothing tells. `module` has the lines of
+    ikc.ko.
 
     What a Linux that panicked writes into its log is better than what is left in its registers.
     """
     dead = next((cpu for cpu in cpus if cpu["died"]), None)
-    function = _by_linux(log)
-    if function:
+    told = _by_linux(log)
+    if told:
         cpu = dead["cpu"] if dead else None
-        return {"cpu": cpu, "function": function, "file": "", "line": 0, "address": ""}
+        place = _in_module(told, module) if module and told.module == module.stem else None
+        file, line = (place.file, place.line) if place else ("", 0)
+        return {"cpu": cpu, "function": told.function, "file": file, "line": line, "address": ""}
     for frame in frames_of_interest(dead["frames"]) if dead else ():
         if frame["function"] and not frame["file"].endswith(".h"):
             keys = ("function", "file", "line", "address")
@@ -179,17 +185,35 @@ def where_it_died(cpus: Sequence[Mapping[str, Any]], log: str) -> dict[str, Any]
     return None
 
 
-def _by_linux(log: str) -> str:
+class _Told(NamedTuple):
+    """A place in Linux' words; `offset` in the function, `exact` or behind a call."""
+
+    function: str
+    offset: int
+    module: str
+    exact: bool
+
+
+def _by_linux(log: str) -> _Told | None:
     panic = log.rfind("Kernel panic - ")
     if panic < 0:
-        return ""
+        return None
     # An oops comes first, and the panic that it causes last.
     rips = _LINUX_RIP.findall(log[max(0, panic - LINUX_OOPS_REACH) :])
     if rips:
-        return str(rips[0])
+        function, offset, module = rips[0]
+        return _Told(function, int(offset, 16), module, exact=True)
     trace = _LINUX_TRACE.search(log, panic)
-    frames = _LINUX_FRAME.findall(trace[1]) if trace else []
-    return next((str(name) for name in frames if not name.startswith(_LINUX_OWN)), "")
+    for function, offset, module in _LINUX_FRAME.findall(trace[1]) if trace else ():
+        if not function.startswith(_LINUX_OWN):
+            return _Told(function, int(offset, 16), module, exact=False)
+    return None
+
+
+def _in_module(told: _Told, module: Path) -> Place | None:
+    """The innermost place in a source file: what is inlined there comes from headers too."""
+    places = find_place(module, told.function, told.offset if told.exact else max(0, told.offset - 1))
+    return next((place for place in places if not place.file.endswith(".h")), None)
 
 
 def frames_of_interest(frames: Sequence[Frame]) -> Sequence[Frame]:

@@ -39,7 +39,7 @@ class Machinery(NamedTuple):
 class Taken(NamedTuple):
     """`partition` is its number, `t` seconds since `up`, `at` the time of day in ISO 8601, `uptime_s` the age
     of the life that ended; `others` are name, state and reason of the other partitions; `kernel` is the file
-    that it booted."""
+    that it booted, `module` that with the lines of its ikc.ko, if it runs Linux."""
 
     run: RunFolder
     plan: Plan
@@ -54,6 +54,7 @@ class Taken(NamedTuple):
     at: str
     uptime_s: float
     kernel: Path
+    module: Path | None
     command: str
     others: tuple[tuple[str, str, str], ...]
     machinery: Machinery

@@ -74,7 +74,7 @@ class Writer:
             "at": taken.at,
             "incarnation": taken.incarnation,
             "uptime_s": round(taken.uptime_s, 6),
-            "where": where_it_died(cpus, self._linux_words(logs, consoles)),
+            "where": where_it_died(cpus, self._linux_words(logs, consoles), taken.module),
             "cpus": cpus,
             "links": links,
             "others": [

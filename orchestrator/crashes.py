@@ -132,6 +132,7 @@ class Crashes:
             at=datetime.now(UTC).isoformat(timespec="milliseconds"),
             uptime_s=now - partition.began,
             kernel=self._options.kernel_of(self._plan.partitions[partition.index], self._run),
+            module=self._options.module_of(self._plan.partitions[partition.index]),
             command=command.read_text() if command.exists() else "",
             others=tuple(
                 (each.name, each.state.value, each.reason)

@@ -21,6 +21,7 @@ wait_gdb_option = click.option(
     metavar="PARTITION",
     multiple=True,
     help="Stop this one before its first instruction, for `enclave gdb`.",
+    shell_complete=cli_options.complete_partition_of_spec,
 )
 
 
@@ -85,7 +86,7 @@ def _settings() -> list[str]:
     guest_kernels = ROOT / "guest-kernels"
     settings = (
         f"set substitute-path lwk {guest_kernels / 'lwk'}",
-        f"directory {guest_kernels / 'linux' / 'module'}",
+        f"set substitute-path linux {guest_kernels / 'linux'}",
         "set pagination off",
         # A virtual machine may wait for its turn on a busy computer.
         "set remotetimeout 30",
@@ -121,11 +122,11 @@ def _is_elf(path: Path) -> bool:
 
 def _about(partition: dict[str, Any], symbols: list[str]) -> dict[str, Any]:
     """What in_gdb/attach.py is to know."""
+    from orchestrator.host_programs import module_with_lines
     from orchestrator.lwk import BUILD
 
     about = {key: partition[key] for key in ("name", "gdb_socket", "debugger")}
     about["runs_linux"] = KernelKind(partition["kernel"]).runs_linux
     about["symbols"] = symbols[0] if symbols else ""
-    # ikc.ko with its debug information.
-    about["module"] = str(BUILD / "linux" / str(partition["kernel_release"]) / "tree" / "module" / "ikc.ko")
+    about["module"] = str(module_with_lines(BUILD, str(partition["kernel_release"])))
     return about

@@ -32,6 +32,11 @@ def ensure_host_programs(build: Path, kernel: HostKernel, progress: debian.Progr
     return out
 
 
+def module_with_lines(build: Path, release: str) -> Path:
+    """ikc.ko with its debug information, as it was built for that kernel."""
+    return build / "linux" / release / "tree" / "module" / "ikc.ko"
+
+
 def _make(out: Path, kernel: HostKernel) -> None:
     variables = [f"KDIR={kernel.headers.absolute()}", f"OUT={out.absolute()}"]
     command = ["make", "--silent", "--no-print-directory", "-C", os.fspath(_ROOT / "linux"), *variables]

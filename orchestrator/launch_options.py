@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from orchestrator.host_image import HostImage
+from orchestrator.host_programs import module_with_lines
 from orchestrator.ikc_layout import Layout
 from orchestrator.kinds import KernelKind
+from orchestrator.lwk import BUILD
 from orchestrator.placement import Placement
 from orchestrator.plan import PartitionPlan
 from orchestrator.run import RunFolder
@@ -35,3 +37,8 @@ class LaunchOptions(NamedTuple):
         if partition.kind is KernelKind.CUSTOM:
             return Path(partition.kernel_path)
         return self.host_images[partition.kind].kernel
+
+    def module_of(self, partition: PartitionPlan) -> Path | None:
+        """The file with the lines of ikc.ko; None if the partition does not run Linux."""
+        image = self.host_images.get(partition.kind)
+        return module_with_lines(BUILD, image.kernel_version) if image else None

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,6 +26,11 @@ CONNECT_DEADLINE_S = 30.0
 _LOOK = "look there: enclave ssh -p {}"
 RETRY_PAUSE_S = 0.05
 CHUNK_BYTES = 65536
+END_DEADLINE_S = 5.0
+# The environment of a process tells whose command it belongs to, however far it is from the first one.
+_MARK = "ENCLAVE_COMMAND"
+_END = """for each in $(grep -ls {} /proc/[0-9]*/environ); do
+each=${{each%/environ}}; kill -TERM "${{each#/proc/}}" 2>/dev/null; done"""
 
 
 class SshError(EnclaveError):
@@ -80,6 +85,10 @@ def shell_command(argv: tuple[str, ...]) -> str:
     return f"{shlex.join(argv)}\nexit $?"
 
 
+def _mark() -> str:
+    return f"{_MARK}={os.urandom(8).hex()}"
+
+
 class Session:
     """One authenticated connection; use it as a context manager. Not for several threads at once."""
 
@@ -105,7 +114,7 @@ class Session:
     def run(self, *argv: str, input: bytes = b"", deadline_s: float = 60.0) -> Completed:
         """Runs `argv` and returns what it left. Raises DeadlineError when it does not end in time."""
         out, err = bytearray(), bytearray()
-        channel = self._open()
+        channel, mark = self._open(), _mark()
         expired = threading.Event()
 
         def expire() -> None:
@@ -115,13 +124,17 @@ class Session:
         timer = threading.Timer(deadline_s, expire)
         timer.start()
         try:
-            channel.exec_command(shell_command(argv))
+            channel.exec_command(f"export {mark}\n{shell_command(argv)}")
             status = _pump(channel, _reader_of(input), out.extend, err.extend)
+        except KeyboardInterrupt:
+            self._end(mark)
+            raise
         finally:
             timer.cancel()
             timer.join()
             channel.close()
         if expired.is_set():
+            self._end(mark)
             raise DeadlineError(
                 f"`{shlex.join(argv)}` did not end on {self._partition} within {deadline_s:g} s",
                 f"see what its kernel prints: enclave log {self._partition}",
@@ -138,11 +151,19 @@ class Session:
             )
 
     def attach(self, command: str, stdin: int, stdout: IO[bytes], stderr: IO[bytes]) -> int:
-        """Runs a line of shell with these streams until it ends; returns its exit status."""
+        """Runs a line of shell with these streams until it ends; returns its exit status.
+
+        KeyboardInterrupt ends the command too, and all that it started.
+        """
+        mark = _mark()
         with closing(self._open()) as channel:
-            channel.exec_command(command)
+            channel.exec_command(f"export {mark}\n{command}")
             read = partial(os.read, stdin, CHUNK_BYTES)
-            return _ended(_pump(channel, read, _writer_to(stdout), _writer_to(stderr)))
+            try:
+                return _ended(_pump(channel, read, _writer_to(stdout), _writer_to(stderr)))
+            except KeyboardInterrupt:
+                self._end(mark)
+                raise
 
     def shell(self, stdin: int, stdout: int) -> int:
         """A login shell on a terminal of its own, joined to the user's; returns its exit status."""
@@ -170,6 +191,17 @@ class Session:
                 f"cannot read {source} on {self._partition}: {done.complaint}", _LOOK.format(self._partition)
             )
         target.write_bytes(done.stdout)
+
+    def _end(self, mark: str) -> None:
+        """Ends a command and what it started: without a terminal, nothing tells them that nobody waits.
+
+        As far as the partition answers: it may be what did not.
+        """
+        with suppress(Exception), closing(self._transport.open_session(timeout=END_DEADLINE_S)) as channel:
+            channel.settimeout(END_DEADLINE_S)
+            channel.exec_command(_END.format(mark))
+            channel.shutdown_write()
+            channel.recv(1)  # nothing, when it is done
 
     def _open(self) -> "paramiko.Channel":
         try:

@@ -16,14 +16,14 @@ FUNCTION_MAX = 1 << 16  # bytes of one that are searched
 
 
 class FramePointerUnwinder(LinuxUnwinder):
-    """For addresses in the kernel's own text."""
+    """For addresses in the kernel's own text, `text`, and in that of its start, `init`."""
 
-    def __init__(self, begin: int, end: int) -> None:
+    def __init__(self, text: range, init: range) -> None:
         super().__init__("Linux frame pointers")
-        self._begin, self._end = begin, end
+        self._text, self._init = text, init
 
     def find(self, pc: int, sp: int, bp: int) -> Caller | None:
-        if not self._begin <= pc < self._end:
+        if pc not in self._text and pc not in self._init:
             return None
         if bp & 1:
             places = {"rip": RIP, "rsp": RSP, "rbp": RBP}
@@ -34,6 +34,8 @@ class FramePointerUnwinder(LinuxUnwinder):
 
     def _has_frame(self, pc: int) -> bool:
         """Whether the function has set up its frame before it came here."""
+        if pc in self._init:
+            return True  # as all that call others; Linux has given back the memory where one could look
         name, _, rest = reading.symbol(pc).partition("+")
         start = pc - int(rest or 0) if not name.startswith("0x") else pc
         return SETS_UP_FRAME in reading.memory(start, min(pc - start, FUNCTION_MAX)) if pc > start else False
@@ -41,7 +43,11 @@ class FramePointerUnwinder(LinuxUnwinder):
 
 def register() -> None:
     try:
-        begin, end = (int(gdb.parse_and_eval(f"(unsigned long)&{name}")) for name in ("_stext", "_etext"))
+        text, init = (range(_address(f"_s{name}"), _address(f"_e{name}")) for name in ("text", "inittext"))
     except gdb.error:
         return
-    register_unwinder(None, FramePointerUnwinder(begin, end), replace=True)
+    register_unwinder(None, FramePointerUnwinder(text, init), replace=True)
+
+
+def _address(symbol: str) -> int:
+    return int(gdb.parse_and_eval(f"(unsigned long)&{symbol}"))

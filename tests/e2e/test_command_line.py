@@ -15,6 +15,7 @@ from orchestrator.run import RunFolder
 from tests.e2e.conftest import ROOT, CommandLine, leftovers
 from tests.e2e.screen import in_terminal
 
+ENDS_WITHIN_S = 30.0
 EVERY_BYTE = bytes(range(256)) * 512
 
 
@@ -75,6 +76,26 @@ def test_exec_ends_with_128_and_the_signal(duo: Enclave, duo_command: CommandLin
 
 def test_exec_of_an_unknown_command_is_127(duo: Enclave, duo_command: CommandLine) -> None:
     assert execute(duo_command, duo, "no-such-command").returncode == 127
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("partition", ["host", "lwk0"])
+def test_exec_that_is_ended_ends_its_command(
+    duo: Enclave, duo_command: CommandLine, partition: str, number: signal.Signals
+) -> None:
+    computes = 'BEGIN { print "begun"; fflush(); while (1) i++ }'
+    process = duo_command.start("exec", "-e", duo.name, partition, "--", "busybox", "awk", computes)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"begun\n"
+    assert runs_on_host(duo, "busybox awk")
+    process.send_signal(number)
+    process.communicate(timeout=ENDS_WITHIN_S)
+    assert process.returncode == 128 + signal.SIGINT
+    duo.wait_for(lambda _: not runs_on_host(duo, "busybox awk"), "the end of the command", ENDS_WITHIN_S)
+
+
+def runs_on_host(duo: Enclave, words: str) -> bool:
+    return any(line.split(None, 2)[2].startswith(words) for line in duo.host.succeed("ps").splitlines())
 
 
 def test_exec_passes_arguments_and_streams_unchanged(duo: Enclave, duo_command: CommandLine) -> None:

@@ -162,7 +162,10 @@ def test_hang_is_told_while_the_kernel_hangs(run: Run) -> None:
 def test_linux_tells_by_its_own_words_and_symbols(run: Run) -> None:
     story = of(run, "panic", "host")
     assert story["reason"].endswith("Kernel panic - not syncing: panic asked for by the monitor")
-    assert story["where"]["function"].startswith("mailbox_serve")
+    where = story["where"]
+    assert where["function"].startswith("mailbox_serve")
+    assert where["file"] == "linux/module/mailbox.c"
+    assert "panic(" in (ROOT / "guest-kernels" / where["file"]).read_text().splitlines()[where["line"] - 1]
     assert "process_one_work" in functions(dead(story))
     other = next(cpu for cpu in story["cpus"] if not cpu["died"])
     assert functions(other)[0] == "stop_this_cpu"

@@ -2,12 +2,14 @@
 """The Linux that is built from source does what Debian's does. To build it takes minutes, once."""
 
 import json
+import re
 from collections.abc import Iterator
 
 import pytest
 
 from orchestrator.pytest_plugin import Enclave, EnclaveFactory
 from tests.e2e.conftest import ROOT
+from tests.e2e.test_gdb import rows, run_gdb
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(3600)]
 
@@ -54,6 +56,16 @@ def test_host_reads_lwks_reports_and_has_their_memory_write_back(duo_from_source
         line for line in duo_from_source.host.succeed("dmesg").splitlines() if ": window of lwk" in line
     ]
     assert [line.rpartition(", ")[2] for line in windows] == ["write-back"] * 3
+
+
+def test_gdb_knows_its_functions_its_callers_and_our_module(duo_from_source: Enclave) -> None:
+    shown = run_gdb(
+        duo_from_source, "host", "info symbol link_data_one", "thread apply all backtrace", "ikc links"
+    )
+    assert re.search(r"^link_data_one in section .text of .*/ikc.ko$", shown, re.MULTILINE)
+    assert re.search(r"cpu_startup_entry \(\)\n#\d+ .* rest_init \(\)\n(.*\n)?.* start_kernel \(\)", shown)
+    assert re.search(r"cpu_startup_entry \(\)\n#\d+ .* start_secondary \(\)", shown)
+    assert [row[0] for row in rows(shown, "PEER OURS THEIRS")[:2]] == ["lwk0", "lwk1"]
 
 
 def test_panic_is_told_and_the_host_comes_back(duo_from_source: Enclave) -> None:

@@ -5,18 +5,17 @@ import json
 import signal
 import subprocess
 import threading
-from contextlib import suppress
 
 import pytest
 
 from orchestrator.pytest_plugin import Enclave
 from orchestrator.run import RunFolder
-from orchestrator.ssh import SshError
 from tests.e2e.conftest import CommandLine, build_program, leftovers
 from tests.e2e.screen import Terminal, in_terminal
 
 ALTERNATE_SCREEN, NORMAL_SCREEN, SHOW_CURSOR = "\x1b[?1049h", "\x1b[?1049l", "\x1b[?25h"
 PROGRAM = "/tmp/ask_on"
+ENDS_WITHIN_S = 30.0
 PROGRAMS_S = 120.0  # to be seen, and to be gone
 
 
@@ -109,14 +108,10 @@ def test_partition_that_dies_and_returns_is_followed(duo: Enclave, duo_command: 
 
 
 def test_json_has_rates_of_real_traffic(duo: Enclave, duo_command: CommandLine) -> None:
-    def send() -> None:
-        with suppress(SshError):  # it is cut off when enough was seen
-            duo.host.run("ikcctl", "stream", "lwk0", "--to", "--count", "2000000")
-
-    sending = threading.Thread(target=send)
+    stream = ("ikcctl", "stream", "lwk0", "--to", "--count", "2000000")
     top = duo_command.start("top", "-e", duo.name, "--json", "--ping", "-i", "0.4")
     assert top.stdout is not None
-    sending.start()
+    sending = duo_command.start("exec", "-e", duo.name, "host", "--", *stream)
     try:
         for line in top.stdout:
             found = json.loads(line)
@@ -127,8 +122,8 @@ def test_json_has_rates_of_real_traffic(duo: Enclave, duo_command: CommandLine) 
     finally:
         top.send_signal(signal.SIGINT)
         complaint = top.communicate()[1]
-        duo.host.close()
-        sending.join()
+        sending.send_signal(signal.SIGINT)  # enough was seen
+        sending.communicate(timeout=ENDS_WITHIN_S)
     assert (top.returncode, complaint) == (130, b"interrupted\n")
     assert lwk0["rates"]["received"] > 100
     assert lwk0["rates"]["received_bytes"] > lwk0["rates"]["received"]

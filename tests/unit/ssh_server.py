@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """An SSH server in this process that runs commands on this computer, in place of a host's dropbear."""
 
+import os
 import socket
 import subprocess
 import threading
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import paramiko
 from paramiko.common import AUTH_FAILED, AUTH_SUCCESSFUL, OPEN_SUCCEEDED
 
 from orchestrator import ssh_keys
-from orchestrator.ssh import Endpoint
+from orchestrator.ssh import CHUNK_BYTES, Endpoint
 
 
 class _Policy(paramiko.ServerInterface):
@@ -39,15 +43,25 @@ def _serve_command(channel: paramiko.Channel, command: bytes) -> None:
         assert child.stdin
         assert child.stdout
         assert child.stderr
-        data = b""
-        if command.startswith((b"cat\n", b"sh -c 'cat >")):
-            while piece := channel.recv(65536):
-                data += piece
-        out, err = child.communicate(data)
-        channel.sendall(out)
-        channel.sendall_stderr(err)
-        channel.send_exit_status(child.returncode)
+        pumps = [
+            threading.Thread(target=_pump, args=(partial(os.read, pipe.fileno(), CHUNK_BYTES), send))
+            for pipe, send in ((child.stdout, channel.sendall), (child.stderr, channel.sendall_stderr))
+        ]
+        for pump in pumps:
+            pump.start()
+        _pump(partial(channel.recv, CHUNK_BYTES), partial(os.write, child.stdin.fileno()))
+        child.stdin.close()
+        for pump in pumps:
+            pump.join()
+        with suppress(OSError, EOFError):  # nobody waits for it any more
+            channel.send_exit_status(child.wait())
         channel.close()
+
+
+def _pump(read: Callable[[], bytes], write: Callable[[bytes], object]) -> None:
+    with suppress(OSError):
+        while data := read():
+            write(data)
 
 
 class SshServer:

@@ -205,6 +205,9 @@ def test_verbs_partitions_enclaves_and_specs_are_completed(duo: FakeSupervisor) 
     assert completed("enclave status -e ") == ["duo"]
     assert completed("enclave log -e nobody ") == []
     assert completed("enclave up specs/du") == ["specs/duo.yaml"]
+    assert completed("enclave up specs/duo.yaml --wait-gdb ") == ["host", "lwk0", "lwk1"]
+    assert completed("enclave up specs/duo.yaml --wait-gdb lwk") == ["lwk0", "lwk1"]
+    assert completed("enclave up --wait-gdb ") == completed("enclave up no-such.yaml --wait-gdb ") == []
     assert not duo.requests  # a supervisor may be slow: it is not asked
 
 
@@ -220,21 +223,30 @@ def test_script_of_each_shell_tells_how_it_is_installed_and_parses(shell: str) -
     assert "_ENCLAVE_COMPLETE" in script
     if shell == "zsh":
         assert script.startswith("#compdef enclave\n")
-    program = shutil.which(shell)
-    if program:
-        subprocess.run([program, "-n"], input=script, text=True, check=True)
+    subprocess.run([shell, "-n"], input=script, text=True, check=True)
 
 
-def test_person_presses_tab_in_bash(duo: FakeSupervisor) -> None:
+# How each is started without anybody's files, its prompt made known, and completion switched on.
+SHELLS = {
+    "bash": ("--norc --noprofile -i", "PS1='ready: '", 'eval "$(enclave completion bash)"'),
+    "zsh": ("-f -i", "PS1='ready: '", 'autoload -U compinit; compinit -D; eval "$(enclave completion zsh)"'),
+    "fish": ("-N -i", "function fish_prompt; echo 'ready: '; end", "enclave completion fish | source"),
+}
+
+
+@pytest.mark.parametrize("name", SHELLS)
+def test_person_presses_tab(name: str, duo: FakeSupervisor, tmp_path: Path) -> None:
+    options, prompt, completion = SHELLS[name]
     programs = Path(sys.executable).parent
-    environment = os.environ | {"PATH": f"{programs}:{os.environ['PATH']}", "PS1": "ready: "}
-    with in_terminal(Path("/bin/bash"), "--norc", "--noprofile", "-i", environment=environment) as bash:
-        bash.wait_for_text("ready:")
-        bash.press(f'cd {ROOT}; eval "$(enclave completion bash)"; clear\n')
-        bash.wait_for(lambda lines: lines[0].rstrip() == "ready:", "a clear screen")
-        bash.press("enclave restart l\t")
-        assert bash.wait_for_text("lwk0")[0] == "ready: enclave restart lwk0"
-        bash.press("\x15enclave up sp\t")
-        bash.wait_for_text("enclave up specs/")
-        bash.press("kn\t")
-        bash.wait_for_text("enclave up specs/knl.yaml")
+    environment = os.environ | {"PATH": f"{programs}:{os.environ['PATH']}", "HOME": str(tmp_path)}
+    program = shutil.which(name)
+    assert program, f"{name} is missing: make setup-test installs it"
+    with in_terminal(Path(program), *options.split(), environment=environment) as shell:
+        shell.press(f"cd {ROOT}; {prompt}; {completion}; clear\n")
+        shell.wait_for(lambda lines: lines[0].rstrip() == "ready:", "a clear screen")
+        shell.press("enclave restart l\t")
+        assert shell.wait_for_text("lwk0")[0] == "ready: enclave restart lwk0"
+        shell.press("\x15enclave up sp\t")
+        shell.wait_for_text("enclave up specs/")
+        shell.press("kn\t")
+        shell.wait_for_text("enclave up specs/knl.yaml")

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 import io
 import os
+import signal
 import socket
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +14,7 @@ from orchestrator import ssh, ssh_keys
 from orchestrator.errors import DeadlineError, UsageError
 from tests.unit.ssh_server import SshServer
 
+ENDS_WITHIN_S = 10.0
 EVERY_BYTE = bytes(range(256)) * 1000
 
 
@@ -68,6 +71,45 @@ def test_files_are_copied_both_ways(server: SshServer, tmp_path: Path) -> None:
 def test_command_that_does_not_end_is_cut_off(server: SshServer) -> None:
     with ssh.connect(server.endpoint) as session, pytest.raises(DeadlineError, match=r"sleep 60.*0.1 s"):
         session.run("sleep", "60", deadline_s=0.1)
+
+
+def test_command_that_is_cut_off_ends_with_all_that_it_started(server: SshServer, tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    line = f"sleep 60 & echo $! >{pids}; (sleep 61 & echo $! >>{pids}; wait)"
+    with ssh.connect(server.endpoint) as session:
+        other = session.run("sh", "-c", "sleep 62 >/dev/null 2>&1 & echo $!")
+        with pytest.raises(DeadlineError):
+            session.run("sh", "-c", line, deadline_s=0.5)
+    for pid in pids.read_text().split():
+        wait_for_end(int(pid))
+    assert not is_gone(int(other.text)), "it belongs to a command that was not cut off"
+    os.kill(int(other.text), signal.SIGKILL)
+
+
+def test_interrupted_attach_ends_the_command(server: SshServer, tmp_path: Path) -> None:
+    class Interrupts(io.BytesIO):
+        def write(self, data: object) -> int:
+            raise KeyboardInterrupt
+
+    line = f"sleep 60 & echo $! | tee {tmp_path / 'pid'}; wait"
+    with ssh.connect(server.endpoint) as session, pytest.raises(KeyboardInterrupt):
+        session.attach(line, os.open(os.devnull, os.O_RDONLY), Interrupts(), io.BytesIO())
+    pid = int((tmp_path / "pid").read_text())
+    wait_for_end(pid)
+
+
+def wait_for_end(pid: int) -> None:
+    deadline = time.monotonic() + ENDS_WITHIN_S
+    while not is_gone(pid):
+        assert time.monotonic() < deadline, f"process {pid} still runs"
+        time.sleep(0.01)
+
+
+def is_gone(pid: int) -> bool:
+    try:
+        return " Z" in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2][:2]
+    except (FileNotFoundError, ProcessLookupError):
+        return True
 
 
 def test_connect_outlasts_drops_before_the_greeting(tmp_path: Path) -> None:

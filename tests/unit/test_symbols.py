@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.symbols import Place, find_places
+from orchestrator.symbols import Place, find_place, find_places
 
 SOURCE = """\
 static inline __attribute__((always_inline)) void inner(void)
@@ -48,6 +48,16 @@ def test_place_with_what_is_inlined_there(program: Path) -> None:
     inner, outer = found[here]
     assert (inner.function, Path(inner.file).name, inner.line, inner.inlined) == ("inner", "p.c", 3, True)
     assert (outer.function, outer.line, outer.inlined) == ("outer", 7, False)
+
+
+def test_place_in_a_function_of_a_file_that_was_not_linked(program: Path, tmp_path: Path) -> None:
+    compiled = ["gcc", "-g", "-O1", "-c", "-o", str(tmp_path / "p.o"), "p.c"]
+    subprocess.run(compiled, cwd=program.parent, check=True)
+    inner, outer = find_place(tmp_path / "p.o", "outer", 0)
+    assert (inner.function, inner.line, inner.inlined) == ("inner", 3, True)
+    assert (outer.function, Path(outer.file).name, outer.line) == ("outer", "p.c", 7)
+    assert find_place(tmp_path / "p.o", "nowhere", 0) == ()
+    assert find_place(tmp_path / "none.o", "outer", 0) == ()
 
 
 def test_stripped_has_functions_or_nothing_but_no_lines(program: Path, tmp_path: Path) -> None:

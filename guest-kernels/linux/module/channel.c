@@ -6,6 +6,13 @@
 #include "channel.h"
 #include "link.h"
 
+/*
+ * What each message passes through lies in line, and what happens when a ring is full or empty does not: a call and a
+ * return cost as much as the rest of it.
+ */
+#define CHANNEL_SHORT static __always_inline
+#define CHANNEL_SELDOM static noinline
+
 /* Looks at the ring between two looks at the clock. */
 #define CHANNEL_SPIN_LOOKS 64
 
@@ -95,13 +102,10 @@ struct channel_load {
 };
 
 /* IKC_OK or IKC_BAD_TAIL. To look at the tail costs a cache line's way: only for those who lend. */
-static int channel_reap_loans(struct channel *channel)
+CHANNEL_SELDOM int channel_reap_loans(struct channel *channel)
 {
-	int result;
+	int result = lending_reap(channel->link->lending, &channel->loans, &channel->sender);
 
-	if (!channel->lends)
-		return IKC_OK;
-	result = lending_reap(channel->link->lending, &channel->loans, &channel->sender);
 	if (channel->loans.settled == channel->sender.head)
 		channel->lends = false;
 	return result;
@@ -115,18 +119,25 @@ static int channel_begin_loans(struct channel *channel)
 	return result;
 }
 
-static int channel_try_put(struct channel *channel, const struct channel_load *load)
+CHANNEL_SELDOM int channel_try_lend(struct channel *channel, const struct channel_load *load)
 {
-	struct ikc_message message = { .length = load->length, .to_port = IKC_PACKET_COPIED };
-	int result = channel_reap_loans(channel);
+	int result = channel_begin_loans(channel);
 
-	if (result == IKC_OK && !load->payload)
-		result = channel_begin_loans(channel);
 	if (result != IKC_OK)
 		return result;
-	if (load->payload)
-		return ikc_send(&channel->sender, &message, load->payload);
 	return ikc_lend(&channel->loans, &channel->sender, load->first, load->length);
+}
+
+CHANNEL_SHORT int channel_try_put(struct channel *channel, const struct channel_load *load)
+{
+	struct ikc_message message = { .length = load->length, .to_port = IKC_PACKET_COPIED };
+	int result = channel->lends ? channel_reap_loans(channel) : IKC_OK;
+
+	if (result != IKC_OK)
+		return result;
+	if (!load->payload)
+		return channel_try_lend(channel, load);
+	return ikc_send(&channel->sender, &message, load->payload);
 }
 
 static void channel_wait_for_room(struct channel *channel, bool waits)
@@ -136,14 +147,18 @@ static void channel_wait_for_room(struct channel *channel, bool waits)
 }
 
 /* What was taken before the flag was up rings nobody: look again. */
-static int channel_put_or_wait(struct channel *channel, const struct channel_load *load)
+CHANNEL_SELDOM int channel_put_waiting(struct channel *channel, const struct channel_load *load)
+{
+	channel_wait_for_room(channel, true);
+	return channel_try_put(channel, load);
+}
+
+CHANNEL_SHORT int channel_put_or_wait(struct channel *channel, const struct channel_load *load)
 {
 	int result = channel_try_put(channel, load);
 
-	if (result == IKC_FULL && !channel->sender_waits) {
-		channel_wait_for_room(channel, true);
-		result = channel_try_put(channel, load);
-	}
+	if (result == IKC_FULL && !channel->sender_waits)
+		result = channel_put_waiting(channel, load);
 	if (result == IKC_FULL)
 		channel_count(&channel_words(channel)->full);
 	else if (channel->sender_waits)
@@ -151,7 +166,7 @@ static int channel_put_or_wait(struct channel *channel, const struct channel_loa
 	return result;
 }
 
-static void channel_sent(struct channel *channel, const struct channel_load *load)
+CHANNEL_SHORT void channel_sent(struct channel *channel, const struct channel_load *load)
 {
 	struct ikc_reference reference = { .offset = (u64)load->first * IKC_PAGE_SIZE, .length = load->length };
 	struct ikc_message message = { .length = sizeof(reference), .to_port = IKC_PACKET_LENT };
@@ -165,7 +180,7 @@ static void channel_sent(struct channel *channel, const struct channel_load *loa
 		channel_ring(channel);
 }
 
-static int channel_send_locked(struct channel *channel, const struct channel_load *load)
+CHANNEL_SHORT int channel_send_locked(struct channel *channel, const struct channel_load *load)
 {
 	int result;
 
@@ -212,7 +227,7 @@ int channel_lend(struct channel *channel, u32 first, u32 length)
 
 static void channel_reap_locked(struct channel *channel)
 {
-	if (!channel->dead && channel->opened)
+	if (!channel->dead && channel->opened && channel->lends)
 		channel_reap_loans(channel);
 }
 
@@ -265,37 +280,50 @@ static void channel_wait_for_message(struct channel *channel, bool waits)
 	ikc_receiver_wait(&channel->receiver, waits);
 }
 
-/* Empty: asks to be rung, and looks again. */
-static int channel_peek_or_wait(struct channel *channel, struct channel_next *next)
+CHANNEL_SHORT int channel_try_peek(struct channel *channel, struct channel_next *next)
 {
-	struct ikc_receiver *receiver = &channel->receiver;
-	int result = ikc_peek(receiver, &next->message, next->buffer, IKC_MESSAGE_MAX);
+	return ikc_peek(&channel->receiver, &next->message, next->buffer, IKC_MESSAGE_MAX);
+}
 
-	if (result == IKC_EMPTY && !channel->receiver_waits) {
-		channel_wait_for_message(channel, true);
-		result = ikc_peek(receiver, &next->message, next->buffer, IKC_MESSAGE_MAX);
-	}
+/* What came before the flag was up rang nobody: look again. */
+CHANNEL_SELDOM int channel_peek_waiting(struct channel *channel, struct channel_next *next)
+{
+	channel_wait_for_message(channel, true);
+	return channel_try_peek(channel, next);
+}
+
+CHANNEL_SHORT int channel_peek_or_wait(struct channel *channel, struct channel_next *next)
+{
+	int result = channel_try_peek(channel, next);
+
+	if (result == IKC_EMPTY && !channel->receiver_waits)
+		result = channel_peek_waiting(channel, next);
 	if (result != IKC_EMPTY && channel->receiver_waits)
 		channel_wait_for_message(channel, false);
 	return result;
 }
 
-/* Where the payload is. -EPROTO: nowhere that it can be. */
-static int channel_find_payload(struct channel *channel, struct channel_next *next)
+CHANNEL_SELDOM int channel_find_lent(struct channel *channel, struct channel_next *next)
 {
 	const struct ikc_partition *peer = region_partition(channel->link->region, channel->link->ikc.peer_id);
 
+	next->lent = ikc_lent(peer->pool, &next->message, next->buffer, &next->length);
+	return next->lent ? 0 : -EPROTO;
+}
+
+/* Where the payload is. -EPROTO: nowhere that it can be. */
+CHANNEL_SHORT int channel_find_payload(struct channel *channel, struct channel_next *next)
+{
 	next->lent = NULL;
 	next->length = next->message.length;
 	if (next->message.to_port == IKC_PACKET_COPIED)
 		return next->length > channel->terms.packet_size ? -EPROTO : 0;
 	if (next->message.to_port != IKC_PACKET_LENT)
 		return -EPROTO; /* behind a ring full of others */
-	next->lent = ikc_lent(peer->pool, &next->message, next->buffer, &next->length);
-	return next->lent ? 0 : -EPROTO;
+	return channel_find_lent(channel, next);
 }
 
-static void channel_take_locked(struct channel *channel, const struct channel_next *next)
+CHANNEL_SHORT void channel_take_locked(struct channel *channel, const struct channel_next *next)
 {
 	ikc_take(&channel->receiver, &next->message);
 	channel_count(&channel_words(channel)->received);
@@ -305,10 +333,10 @@ static void channel_take_locked(struct channel *channel, const struct channel_ne
 }
 
 /* Packets of kinds that are not known here are for nobody: a ring of them at most. */
-static int channel_skip_unknown(struct channel *channel, struct channel_next *next)
+CHANNEL_SELDOM int channel_skip_unknown(struct channel *channel, struct channel_next *next)
 {
 	u32 most;
-	int result = channel_peek_or_wait(channel, next);
+	int result = IKC_OK;
 
 	for (most = IKC_CHANNEL_SLOTS; most && result == IKC_OK && next->message.to_port > IKC_PACKET_LENT;
 	     most--) {
@@ -318,14 +346,16 @@ static int channel_skip_unknown(struct channel *channel, struct channel_next *ne
 	return result;
 }
 
-static int channel_peek_locked(struct channel *channel, struct channel_next *next)
+CHANNEL_SHORT int channel_peek_locked(struct channel *channel, struct channel_next *next)
 {
 	bool ended = channel->ended; /* before the look at what was sent before that */
 	int result;
 
 	if (channel->dead)
 		return -ENETRESET;
-	result = channel_skip_unknown(channel, next);
+	result = channel_peek_or_wait(channel, next);
+	if (result == IKC_OK && next->message.to_port > IKC_PACKET_LENT)
+		result = channel_skip_unknown(channel, next);
 	if (result == IKC_EMPTY)
 		return ended ? -EPIPE : -EAGAIN;
 	return result == IKC_OK ? channel_find_payload(channel, next) : -EPROTO;
@@ -435,7 +465,7 @@ void channel_spin(struct channel *channel, u64 ns)
 
 /* ---- there and back ---- */
 
-static int channel_ask(struct channel *channel, struct channel_exchange *exchange)
+CHANNEL_SHORT int channel_ask(struct channel *channel, struct channel_exchange *exchange)
 {
 	struct channel_load load = { .payload = exchange->payload, .length = exchange->length };
 	int err = channel_send_locked(channel, &load);
@@ -459,9 +489,10 @@ static void channel_pace(u32 looks)
 }
 
 /* -EAGAIN: nothing after so many looks. */
-static int channel_await_answer(struct channel *channel, struct channel_exchange *exchange)
+CHANNEL_SHORT int channel_await_answer(struct channel *channel, struct channel_exchange *exchange)
 {
 	u32 looks = 0;
+	int err;
 
 	while (!ikc_receiver_ready(&channel->receiver)) {
 		if (++looks < CHANNEL_EXCHANGE_LOOKS)
@@ -471,33 +502,40 @@ static int channel_await_answer(struct channel *channel, struct channel_exchange
 		else
 			break;
 	}
-	return channel_peek_locked(channel, &exchange->next);
-}
-
-/* The next question goes out before the last answer is taken: nobody waits for that. */
-static int channel_exchange_one(struct channel *channel, struct channel_exchange *exchange, bool more)
-{
-	int err = exchange->asked ? 0 : channel_ask(channel, exchange);
-
-	if (!err)
-		err = channel_await_answer(channel, exchange);
+	err = channel_peek_locked(channel, &exchange->next);
 	if (err)
 		return err;
 	exchange->asked = false;
 	exchange->done++;
-	err = more ? channel_ask(channel, exchange) : 0;
-	channel_take_locked(channel, &exchange->next);
+	return 0;
+}
+
+/* The next question goes out before the last answer is taken: nobody waits for that. */
+static int channel_exchange_locked(struct channel *channel, struct channel_exchange *exchange, u32 most)
+{
+	bool more, holds = false;
+	int err = 0;
+
+	do {
+		more = exchange->done < most;
+		if (more && !exchange->asked)
+			err = channel_ask(channel, exchange);
+		if (holds)
+			channel_take_locked(channel, &exchange->next);
+		if (more && !err)
+			err = channel_await_answer(channel, exchange);
+		holds = more && !err;
+	} while (holds);
 	return err;
 }
 
 int channel_exchange(struct channel *channel, struct channel_exchange *exchange, u32 most)
 {
-	int err = 0;
+	int err;
 
 	mutex_lock(&channel->receive_lock);
 	mutex_lock(&channel->send_lock);
-	while (!err && exchange->done < most)
-		err = channel_exchange_one(channel, exchange, exchange->done + 1 < most);
+	err = channel_exchange_locked(channel, exchange, most);
 	mutex_unlock(&channel->send_lock);
 	mutex_unlock(&channel->receive_lock);
 	if (err == -EPROTO)

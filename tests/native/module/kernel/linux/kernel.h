@@ -27,6 +27,7 @@
 	((type *)((char *)(pointer) - offsetof(type, member)))
 
 #define barrier() __asm__ __volatile__("" ::: "memory")
+#define noinline __attribute__((__noinline__))
 
 #define min_t(type, a, b)                         \
 	({                                        \
