@@ -21,7 +21,7 @@ class Screen:
         self._screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self._screen)
         self._screen.write_process_input = self._answer  # type: ignore[method-assign]
-        self._started = time.monotonic()
+        self._said = bytearray()
         self._program: pexpect.spawn[bytes] = pexpect.spawn(
             command[0],
             list(command[1:]),
@@ -72,13 +72,17 @@ class Screen:
         )
         return self.text
 
+    def until_said(self, text: str) -> None:
+        """Waits until this was shown, though it may have left the screen since."""
+        self.until_true(lambda: text.encode() in self._said, f"say {text!r}")
+
     def until_true(self, predicate: Callable[[], bool], what: str) -> None:
         deadline = time.monotonic() + DEADLINE_S
         while not predicate():
             left = deadline - time.monotonic()
             assert left > 0, f"it did not {what}:\n{self.text}"
             try:
-                self._stream.feed(self._program.read_nonblocking(1 << 16, min(left, 0.2)))
+                self._feed(min(left, 0.2))
             except pexpect.TIMEOUT:
                 continue
             except pexpect.EOF:
@@ -90,12 +94,17 @@ class Screen:
         while True:
             assert time.monotonic() < deadline, f"it did not end:\n{self.text}"
             try:
-                self._stream.feed(self._program.read_nonblocking(1 << 16, 0.2))
+                self._feed(0.2)
             except pexpect.TIMEOUT:
                 continue
             except pexpect.EOF:
                 self._program.wait()
                 return int(self._program.exitstatus if self._program.exitstatus is not None else -1)
+
+    def _feed(self, within_s: float) -> None:
+        data = self._program.read_nonblocking(1 << 16, within_s)
+        self._said += data
+        self._stream.feed(data)
 
     def _answer(self, data: str) -> None:
         """What a terminal says by itself, as where its cursor is."""

@@ -37,7 +37,7 @@ def say(enclave: Enclave, text: str) -> None:
 
 def test_all_consoles_line_by_line_with_the_times_of_the_log(duo: Enclave, open_console: Open) -> None:
     screen = open_console("--all")
-    screen.until("consoles of host, lwk0, lwk1; leave them with Ctrl-]")
+    screen.until_said("consoles of host, lwk0, lwk1; leave them with Ctrl-]")
     say(duo, "first of the host")
     screen.until("first of the host")
     duo.fault("lwk1", "panic")
@@ -59,7 +59,7 @@ def test_all_consoles_line_by_line_with_the_times_of_the_log(duo: Enclave, open_
 
 def test_only_those_that_are_named_and_ctrl_c_ends_it(duo: Enclave, open_console: Open) -> None:
     screen = open_console("host", "lwk0")
-    screen.until("consoles of host, lwk0; leave")
+    screen.until_said("consoles of host, lwk0; leave")
     duo.restart("lwk1")
     screen.until("ikc: link to lwk1 runs")
     assert "lwk1 [" not in screen.text
@@ -81,8 +81,8 @@ def test_into_a_pipe_there_are_no_colours(duo: Enclave, duo_command: CommandLine
 def test_several_viewers_see_and_use_the_same_console(open_console: Open) -> None:
     one, other, watcher = open_console("host"), open_console("host"), open_console("host", "lwk0")
     for screen in (one, other):
-        screen.until("leave it with Ctrl-]")
-    watcher.until("leave them")
+        screen.until_said("leave it with Ctrl-]")
+    watcher.until_said("leave them")
     one.type("\recho $((6 * 7))-by-one\r")
     for screen in (one, other, watcher):
         screen.until("42-by-one")

@@ -133,14 +133,15 @@ def test_triple_fault_is_told_from_a_reset_and_linux_has_its_stack_saved(
 def test_late_kernel_is_a_hang_whose_error_names_the_story(
     computer: Computer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(enclave, "patience", lambda accelerator, cpus: SHORT._replace(ready_s=0.5))
+    monkeypatch.setattr(enclave, "patience", lambda accelerator, cpus: SHORT._replace(ready_s=2))
     client = computer.start(lwk0="late")
     with pytest.raises(EnclaveError) as raised:
         client.wait()
     assert raised.value.exit_status == 5
     assert "`enclave crash fake` tells the story" in raised.value.hint
-    (story,) = stories(client)
-    assert (story["fault"], story["partition"]) == ("hang", "lwk0")
+    # On a busy computer the others may be late as well.
+    (story,) = [each for each in stories(client) if each["partition"] == "lwk0"]
+    assert story["fault"] == "hang"
     assert "did not become READY" in story["reason"]
 
 

@@ -147,7 +147,7 @@ def test_down_sends_the_debugger_away_and_powers_off(computer: Computer) -> None
 
 
 def test_who_waits_for_gdb_is_never_late(computer: Computer, monkeypatch: pytest.MonkeyPatch) -> None:
-    hasty = SHORT._replace(ready_s=1)
+    hasty = SHORT._replace(ready_s=2)
     monkeypatch.setattr(enclave, "patience", lambda accelerator, cpus: hasty)
     client = computer.start(lwk0="late", wait_gdb=("lwk1",))
     eventually(lambda: state(client, "lwk0")[0] == "HUNG")
@@ -161,7 +161,7 @@ def test_who_waits_for_gdb_is_never_late(computer: Computer, monkeypatch: pytest
 
 
 def test_late_is_told_after_a_debugger_too(computer: Computer, monkeypatch: pytest.MonkeyPatch) -> None:
-    hasty = SHORT._replace(ready_s=1)
+    hasty = SHORT._replace(ready_s=2)
     monkeypatch.setattr(enclave, "patience", lambda accelerator, cpus: hasty)
     client = computer.start(lwk0="late", wait_gdb=("lwk0",))
     client.wait()

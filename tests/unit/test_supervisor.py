@@ -330,7 +330,7 @@ def test_every_viewer_sees_the_console(running: Client) -> None:
     with running.console("lwk0") as one, running.console("lwk0") as other:
         one.sendall(b"hello\n")
         for viewer in (one, other):
-            viewer.settimeout(10)
+            viewer.settimeout(60)
             seen = b""
             while b"hello\n" not in seen:
                 seen += viewer.recv(4096)
@@ -340,7 +340,7 @@ def test_every_viewer_sees_the_console(running: Client) -> None:
 def test_a_viewer_that_does_not_read_is_dropped_and_delays_nobody(running: Client) -> None:
     rounds = 16
     with running.console("lwk0") as lazy, running.console("lwk0") as eager:
-        eager.settimeout(10)
+        eager.settimeout(60)
         for _ in range(rounds):
             eager.sendall(b"flood\n")
             seen = 0
@@ -353,7 +353,7 @@ def test_a_viewer_that_does_not_read_is_dropped_and_delays_nobody(running: Clien
 
 def read_to_the_end(connection: socket.socket) -> int:
     """How many bytes there are before the other side's end, whichever way it ended."""
-    connection.settimeout(10)
+    connection.settimeout(60)
     taken = 0
     with suppress(ConnectionResetError):
         while piece := connection.recv(1 << 16):
@@ -393,8 +393,10 @@ def type_when_followed(client: Client, trace: Generator[dict[str, Any]]) -> None
 
 def test_trace_ends_with_the_enclave(computer: Computer) -> None:
     client = computer.up()
+    trace = client.trace("lwk0", follow=True)
+    type_when_followed(client, trace)
     with ThreadPoolExecutor() as threads:
-        following = threads.submit(list, client.trace("lwk0", follow=True))
+        following = threads.submit(list, trace)
         client.down()
         assert all("number" in record for record in following.result(timeout=60))
 
