@@ -36,8 +36,8 @@ enum ikc_process_kind {
 	IKC_PROCESS_START = 4,   /* where to begin, stack pointer, where the heap begins; set of CPUs, or 0: all */
 	IKC_PROCESS_SIGNAL = 5,  /* number, si_code, si_pid, si_uid; is not answered */
 	IKC_PROCESS_PAGES = 6,   /* on a channel without a process: what is free, and what runs */
-	IKC_PROCESS_STOP = 7,    /* 1: the proxy is stopped, 0: it goes on, and so does the program; is not answered */
-	IKC_PROCESS_PLACE = 8,   /* number of a call that both can make; 1: by the proxy, 0: by the LWK */
+	IKC_PROCESS_STOP = 8,    /* 1: the proxy is stopped, 0: it goes on, and so does the program; is not answered */
+	IKC_PROCESS_PLACE = 9,   /* number of a call that both can make; 1: by the proxy, 0: by the LWK */
 
 	/* from the LWK; CALL, ZAP and ENDED are answered by a RESULT with the same slot and life */
 	IKC_PROCESS_CALL = 16,   /* number, arguments */

@@ -44,6 +44,7 @@ structures were tried
 ranges were tried
 lengths were tried
 numbers were tried
+lending was tried
 0 wrong
 0
 """

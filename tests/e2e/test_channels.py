@@ -13,7 +13,16 @@ from tests.e2e.conftest import HERE, ROOT
 
 PROGRAM = "/tmp/ikc_channels"
 PEER = "lwk0"
-PROMISES = ["messages", "lent", "refusals", "all-in-use", "port-of-two", "cpus", "many-programs"]
+PROMISES = [
+    "messages",
+    "lent",
+    "refusals",
+    "all-in-use",
+    "closed-at-once",
+    "port-of-two",
+    "cpus",
+    "many-programs",
+]
 WITHIN_S = 30.0
 
 

@@ -21,26 +21,27 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_program("process_lives", tmp_path_factory)
 
 
-# What proxies have on the host: uses of the module, channels, processes.
-HELD_BY_LINUX = f"""
-cat /sys/module/ikc/refcnt
-ikcctl channels | grep '^{LWK}'
-pidof lwkexec process_lives
-true
-"""
-# ... and what their programs have on the LWK.
-HELD = f"lwkexec -p {LWK} --memory; {HELD_BY_LINUX}"
+# Uses of the module, channels, and proxies, all on one line: the last channel may be closing just now.
+HELD_BY_LINUX = f"""\
+echo $(cat /sys/module/ikc/refcnt; ikcctl channels | grep '^{LWK}'; pidof lwkexec process_lives)"""
+NOTHING = "0"
 
 
-def held(enclave: Enclave, what: str = HELD) -> str:
-    return enclave.host.succeed("sh", "-c", what)
+def memory(enclave: Enclave) -> str:
+    """Processes, and free pages of each node, in words."""
+    return enclave.host.succeed("lwkexec", "-p", LWK, "--memory").strip()
 
 
-def wait_until_held(enclave: Enclave, before: str, what: str = HELD) -> None:
-    """The last proxy may have gone just now, and the LWK not have heard of it."""
-    loop = f"""held() {{ {what} }}; until [ "$(held)" = '{before.strip()}' ]; do usleep 20000; done"""
+def wait_until_said(enclave: Enclave, line: str, expected: str) -> None:
+    """Until this line of shell says that."""
+    loop = f"until [ \"$({line})\" = '{expected}' ]; do usleep 20000; done"
     done = enclave.host.run("timeout", "30", "sh", "-c", loop)
-    assert done.status == 0, f"30 s later: {held(enclave, what)}before: {before}"
+    assert done.status == 0, f"30 s later: {enclave.host.succeed('sh', '-c', line)}but not: {expected}"
+
+
+def wait_until_free(enclave: Enclave, before: str) -> None:
+    """The last proxy may have gone just now, and the LWK not have heard of it."""
+    wait_until_said(enclave, f"lwkexec -p {LWK} --memory", before)
 
 
 @pytest.fixture
@@ -48,9 +49,9 @@ def linux(duo: Enclave, program: Path) -> Iterator[Enclave]:
     """duo, with programs/process_lives.c in its host; Linux keeps nothing of what the test began."""
     duo.host.session().put(program, PROGRAM)
     duo.host.succeed("sh", "-c", f"chmod +x {PROGRAM}; [ -p /tmp/never ] || mkfifo /tmp/never")
-    before = held(duo, HELD_BY_LINUX)
+    wait_until_said(duo, HELD_BY_LINUX, NOTHING)
     yield duo
-    wait_until_held(duo, before, HELD_BY_LINUX)
+    wait_until_said(duo, HELD_BY_LINUX, NOTHING)
 
 
 @pytest.fixture
@@ -59,15 +60,10 @@ def host(linux: Enclave) -> Iterator[Enclave]:
     # Kernel stacks are kept for other threads: there have been as many as a test has at once.
     crowd = f"timeout -s KILL 2 lwkexec -p {LWK} {PROGRAM} crowd"
     linux.host.succeed("sh", "-c", f"{crowd} & {crowd}; wait")
-    wait_until_idle(linux)
-    before = held(linux)
+    wait_until_said(linux, f"lwkexec -p {LWK} --memory | cut -d, -f1", "0 processes")
+    before = memory(linux)
     yield linux
-    wait_until_held(linux, before)
-
-
-def wait_until_idle(enclave: Enclave) -> None:
-    loop = f"until lwkexec -p {LWK} --memory | grep -q '^0 processes'; do usleep 20000; done"
-    assert enclave.host.run("timeout", "30", "sh", "-c", loop).status == 0, held(enclave)
+    wait_until_free(linux, before)
 
 
 KILLED = {
@@ -108,11 +104,12 @@ def test_proxy_killed_at_any_moment_leaves_nothing(rounds: int, host: Enclave) -
     "count", [50, pytest.param(2000, marks=[pytest.mark.soak, pytest.mark.timeout(3600)])]
 )
 def test_processes_one_after_the_other_leave_nothing(count: int, host: Enclave) -> None:
-    before = held(host)
+    before = memory(host)
     slab = unreclaimable_kib(host)
     loop = f"for i in $(seq {count}); do lwkexec -p {LWK} {PROGRAM} short </dev/null || exit 1; done"
     assert host.host.run("sh", "-c", loop, deadline_s=60 + count).status == 0
-    wait_until_held(host, before)
+    wait_until_free(host, before)
+    wait_until_said(host, HELD_BY_LINUX, NOTHING)
     # A KiB for each that stayed in Linux would be seen.
     assert unreclaimable_kib(host) - slab < max(count, 1000)
 

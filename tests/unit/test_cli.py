@@ -313,9 +313,10 @@ def test_exec_in_an_lwk_goes_by_the_host(start: Start) -> None:
 
 def test_options_for_an_lwk_are_refused_elsewhere(start: Start) -> None:
     start("duo")
-    result = enclave("exec", "--trace", "host", "--", "ls")
-    assert result.exit_code == 2
-    assert "--cpus and --trace are for an LWK: host runs none" in result.stderr
+    for options in (["--trace"], ["--cpus", "1"], ["--local", "getpid"], ["--offload", "getpid"]):
+        result = enclave("exec", *options, "host", "--", "ls")
+        assert result.exit_code == 2
+        assert "--cpus, --local, --offload and --trace are for an LWK: host runs none" in result.stderr
 
 
 def test_host_that_cannot_be_reached_yet_is_told(start: Start) -> None:

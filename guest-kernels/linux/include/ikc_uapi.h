@@ -178,7 +178,7 @@ struct ikc_stops {
  * While the channel is open its peer is sent one of these messages when the process that asks for it is stopped by a
  * signal, and the other when it goes on: within 100 ms. EBUSY: there is one already. EINVAL.
  */
-#define IKC_IOCTL_STOPS _IOW(IKC_IOCTL, 15, struct ikc_stops)
+#define IKC_IOCTL_STOPS _IOW(IKC_IOCTL, 17, struct ikc_stops)
 
 struct ikc_turn {
 	__u64 send;	     /* user address of a message */

@@ -39,7 +39,7 @@ static struct {
 
 /* ---- which ---- */
 
-static bool is_about_threads(uint64_t option)
+static bool is_about_threads(uint32_t option)
 {
 	switch (option) {
 	case PR_SET_NAME: /* comes here for the first thread alone: Linux shows it as the process's */
@@ -78,9 +78,9 @@ bool everywhere_is_meant(uint64_t number, const uint64_t *words)
 	case SYS_personality:
 		return (uint32_t)words[0] != PERSONALITY_QUESTION;
 	case SYS_setpriority:
-		return words[0] == PRIO_PROCESS && is_self(words[1]);
+		return (uint32_t)words[0] == PRIO_PROCESS && is_self(words[1]);
 	case SYS_ioprio_set:
-		return words[0] == IOPRIO_WHO_PROCESS && is_self(words[1]);
+		return (uint32_t)words[0] == IOPRIO_WHO_PROCESS && is_self(words[1]);
 	case SYS_sched_setparam:
 	case SYS_sched_setscheduler:
 	case SYS_sched_setattr:

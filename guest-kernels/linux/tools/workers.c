@@ -121,7 +121,7 @@ static long make_call(uint64_t number, const uint64_t *words)
 	case SYS_close_range:
 		return close_range_around(words);
 	case SYS_setsockopt: /* Linux would send pages from where they are, when they are another program's */
-		if (words[1] == SOL_SOCKET && words[2] == SO_ZEROCOPY)
+		if ((uint32_t)words[1] == SOL_SOCKET && (uint32_t)words[2] == SO_ZEROCOPY)
 			return -EOPNOTSUPP;
 		break;
 	}

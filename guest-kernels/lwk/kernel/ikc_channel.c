@@ -210,6 +210,8 @@ static bool look(struct channel *channel)
 		come_denied(channel, terms.magic);
 		return true;
 	case IKC_CHANNEL_ENDED:
+		if (channel->state == CHANNEL_ACCEPTED) /* it came open, and was closed before we looked */
+			set_state(channel, CHANNEL_OPEN);
 		channel_stop(channel, &channel->peer_closed);
 		channel_look_soon(channel);
 		return false;

@@ -392,6 +392,21 @@ static void try_numbers(void)
 	puts("numbers were tried");
 }
 
+/* What would keep pages after the call is refused, however it is asked for. */
+static void try_to_lend(void)
+{
+	int one = 1, file = socket(AF_INET, SOCK_STREAM, 0);
+	uint64_t words[6] = { file, SOL_SOCKET, SO_ZEROCOPY, (uint64_t)&one, sizeof(one) };
+
+	must_be("setsockopt", setsockopt(file, SOL_SOCKET, SO_ZEROCOPY, &one, sizeof(one)), -EOPNOTSUPP);
+	words[1] |= 1ul << 32;
+	if (call_raw(SYS_setsockopt, words) != -EOPNOTSUPP)
+		complain("is not refused", "setsockopt", 1, words[1], 0);
+	must_be("vmsplice", syscall(SYS_vmsplice, 1, NULL, 0, 0), -ENOSYS);
+	must_be("io_setup", syscall(SYS_io_setup, 1, scratch), -ENOSYS);
+	puts("lending was tried");
+}
+
 /* ---- told as it is, to be compared with Linux ---- */
 
 static void say(const char *name, int which, long result)
@@ -488,6 +503,7 @@ int main(int argc, char **argv)
 	try_ranges();
 	try_lengths();
 	try_numbers();
+	try_to_lend();
 	printf("%d wrong\n", wrong);
 	return wrong != 0;
 }

@@ -23,6 +23,7 @@
 #define NOBODYS_PORT 999
 #define OPEN_MAX (IKC_CHANNELS / 2) /* that one end may open */
 #define PROGRAMS 200
+#define AT_ONCE 500
 
 static __u32 peer;
 static int device;
@@ -166,6 +167,16 @@ static void test_all_in_use(void)
 	}
 }
 
+/* The peer, if it is slow, finds it closed when it has not seen it open yet. */
+static void test_closed_at_once(void)
+{
+	int i;
+
+	for (i = 0; i < AT_ONCE; i++)
+		close(open_echo_waiting());
+	test_all_in_use();
+}
+
 static void test_port_of_two(void)
 {
 	struct ikc_listen listen = { .port = 300, .magic = 1, .packet_size = 64 };
@@ -267,6 +278,7 @@ static const struct {
 	{ "lent", test_lent },
 	{ "refusals", test_refusals },
 	{ "all-in-use", test_all_in_use },
+	{ "closed-at-once", test_closed_at_once },
 	{ "port-of-two", test_port_of_two },
 	{ "cpus", test_cpus },
 	{ "many-programs", test_many_programs },
