@@ -14,7 +14,7 @@
 #include <lwk/work.h>
 
 #define BATCH 32 /* messages of one channel before the next has its turn */
-#define IDLE_ROUNDS 64 /* before it sleeps */
+#define IDLE_ROUNDS 64 /* before it sleeps; none while threads wait for the CPU, which are held up by each */
 #define LOOKS 1024 /* at a channel's next slot, by who waits for it, between two pauses */
 
 struct channel_vector {
@@ -311,7 +311,7 @@ static void serve_vector(struct work *work)
 
 	if (busy) {
 		vector->idle_rounds = 0;
-	} else if (vector->idle_rounds < IDLE_ROUNDS) {
+	} else if (vector->idle_rounds < IDLE_ROUNDS && work_list_is_empty(&this_cpu()->threads)) {
 		vector->idle_rounds++;
 		cpu_relax();
 		busy = true;
