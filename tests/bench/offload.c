@@ -91,31 +91,43 @@ static void burst_asleep(unsigned long count)
 
 static pthread_barrier_t barrier;
 
-static void *work(void *count)
+struct part {
+	pthread_t thread;
+	unsigned long count;
+	uint64_t begin;
+	uint64_t end;
+};
+
+static void *work(void *given)
 {
+	struct part *part = given;
+
 	pthread_barrier_wait(&barrier);
-	make_calls(SYS_getppid, (unsigned long)count);
-	pthread_barrier_wait(&barrier);
+	part->begin = now_ns();
+	make_calls(SYS_getppid, part->count);
+	part->end = now_ns();
 	return NULL;
 }
 
-/* The time for each of `count` calls that `threads` threads make together. */
+/* The time for each of `count` calls that `threads` threads make together: from the first one's begin to the last one's end. */
 static void burst_threads(unsigned long count, unsigned int threads)
 {
-	pthread_t all[THREADS_MAX];
-	uint64_t begin;
+	struct part parts[THREADS_MAX];
+	uint64_t begin = UINT64_MAX, end = 0;
 	unsigned int i;
 
-	pthread_barrier_init(&barrier, NULL, threads + 1);
-	for (i = 0; i < threads; i++)
-		if (pthread_create(&all[i], NULL, work, (void *)(count / threads)))
+	pthread_barrier_init(&barrier, NULL, threads);
+	for (i = 0; i < threads; i++) {
+		parts[i].count = count / threads;
+		if (pthread_create(&parts[i].thread, NULL, work, &parts[i]))
 			fail("pthread_create");
-	begin = now_ns();
-	pthread_barrier_wait(&barrier);
-	pthread_barrier_wait(&barrier);
-	tell(begin, count / threads * threads);
-	for (i = 0; i < threads; i++)
-		pthread_join(all[i], NULL);
+	}
+	for (i = 0; i < threads; i++) {
+		pthread_join(parts[i].thread, NULL);
+		begin = parts[i].begin < begin ? parts[i].begin : begin;
+		end = parts[i].end > end ? parts[i].end : end;
+	}
+	printf("%.1f\n", (double)(end - begin) / (count / threads * threads));
 	pthread_barrier_destroy(&barrier);
 }
 

@@ -148,7 +148,7 @@ struct ikc_open {
 /* Serves the channel on that CPU: its doorbells arrive there. EBUSY: all vectors arrive elsewhere. EINVAL. */
 #define IKC_IOCTL_SERVE _IOW(IKC_IOCTL, 10, __u32)
 
-/* read() and TURN look for a message so many ns without sleeping, at most a second. 0, as at first: sleep at once. */
+/* read() and TURN look for a message so many ns, unless others want the CPU, at most a second. 0, as at first: sleep at once. */
 #define IKC_IOCTL_SPIN _IOW(IKC_IOCTL, 11, __u64)
 
 /* Measures over this channel, to port IKC_PORT_BENCH of the peer, in the kernel (ikc_bench.h). */

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Files of channels: made by OPEN and ACCEPT of /dev/ikc (ikc_uapi.h). */
+/* Files of channels (ikc_uapi.h). */
 #ifndef CHANNEL_FILE_H
 #define CHANNEL_FILE_H
 
 #include "fabric.h"
+#include "ikc_uapi.h"
 
-/* IKC_IOCTL_OPEN and IKC_IOCTL_ACCEPT. */
-long channel_file_open(struct fabric *fabric, u16 own_port, void __user *argument);
-long channel_file_accept(struct fabric *fabric, struct listener *listener, void __user *argument, bool wait);
+/* Hands a channel to the program: open->fd, and all else that is told of it. The channel is the file's, also if this fails. */
+long channel_file_install(struct fabric *fabric, struct channel *channel, struct ikc_open *open,
+			  void __user *argument);
 
 #endif

@@ -77,7 +77,10 @@ static void channel_turns_queue(struct channel_turns *turns, bool looked, struct
 	spin_unlock_irqrestore(&workers->lock, flags);
 }
 
-/* While another worker looks nobody need be rung; he sees to it when he stops. */
+/*
+ * While another worker looks nobody need be rung; he sees to it when he stops. Who goes away for a signal may have been woken
+ * for a message just then: another one gets it.
+ */
 static int channel_turns_sleep(struct channel_turns *turns, bool looked, int (*attempt)(void *), void *context)
 {
 	DEFINE_WAIT_FUNC(entry, woken_wake_function);
@@ -95,6 +98,8 @@ static int channel_turns_sleep(struct channel_turns *turns, bool looked, int (*a
 		wait_woken(&entry, TASK_INTERRUPTIBLE, MAX_SCHEDULE_TIMEOUT);
 	}
 	remove_wait_queue(&turns->channel->workers, &entry);
+	if (err == -ERESTARTSYS && ikc_receiver_ready(&turns->channel->receiver))
+		wake_up_interruptible(&turns->channel->workers);
 	return err;
 }
 

@@ -7,7 +7,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
-#include "channel_file.h"
+#include "channel_open.h"
 #include "chardev.h"
 #include "ikc_uapi.h"
 #include "waiting.h"
@@ -268,9 +268,9 @@ static long chardev_ioctl(struct file *file, unsigned int command, unsigned long
 	case IKC_IOCTL_LISTEN:
 		return chardev_listen(opening, pointer);
 	case IKC_IOCTL_ACCEPT:
-		return channel_file_accept(opening->fabric, &opening->listener, pointer, wait);
+		return channel_accept(opening->fabric, &opening->listener, pointer, wait);
 	case IKC_IOCTL_OPEN:
-		return channel_file_open(opening->fabric, opening->endpoint.port, pointer);
+		return channel_open(opening->fabric, opening->endpoint.port, pointer);
 	case IKC_IOCTL_READY:
 		life_set_ready(&opening->fabric->life);
 		return 0;

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "loaded.h"
 
 #define PAGE 4096ull
 #define SCRIPTS_MAX 4 /* that name each other as their interpreters, as in Linux */
@@ -81,7 +82,7 @@ static const char *find_path(const char *name)
 	cannot_run(name, error);
 }
 
-static void read_exactly(const char *path, int fd, void *to, size_t size, off_t offset)
+void program_read(const char *path, int fd, void *to, size_t size, off_t offset)
 {
 	ssize_t got = pread(fd, to, size, offset);
 
@@ -122,7 +123,7 @@ static struct program_file read_file(const char *path, int fd, const char *start
 	headers = calloc(header.e_phnum, sizeof(*headers));
 	if (!headers || fstat(fd, &status))
 		die(EXIT_FAILED, "%s: %s", path, strerror(errno));
-	read_exactly(path, fd, headers, header.e_phnum * sizeof(*headers), header.e_phoff);
+	program_read(path, fd, headers, header.e_phnum * sizeof(*headers), header.e_phoff);
 	error = elf_read_segments(&header, headers, status.st_size, &file.elf);
 	free(headers);
 	if (error)
@@ -181,7 +182,7 @@ static struct program_file find_interpreter(const char *path, const struct progr
 	ssize_t length;
 	int fd;
 
-	read_exactly(path, main->fd, name, main->elf.interpreter_size, main->elf.interpreter_offset);
+	program_read(path, main->fd, name, main->elf.interpreter_size, main->elf.interpreter_offset);
 	if (name[main->elf.interpreter_size - 1])
 		cannot_run(path, ENOEXEC);
 	fd = open_program(name);
@@ -220,132 +221,6 @@ struct program program_find(char **words)
 	if (program.main.elf.interpreter_size)
 		program.interpreter = find_interpreter(program.path, &program.main);
 	return program;
-}
-
-/* ---- put into memory ---- */
-
-static void ask_for_memory(const struct proxy *proxy, uint64_t start, uint64_t size, const uint64_t image[2])
-{
-	proxy_ask(proxy, &(struct ikc_process_message) {
-		.kind = IKC_PROCESS_MAP,
-		.words = { start, size, PROT_READ | PROT_WRITE, image ? image[0] : 0, image ? image[1] : 0 },
-	});
-}
-
-/* Returns whether it holds the image already. */
-static bool take_memory(const struct proxy *proxy, uint64_t size, const char *what)
-{
-	struct ikc_process_message answer;
-	int64_t address = proxy_take_answer(proxy, &answer);
-
-	if (address < 0)
-		die(EXIT_FAILED, "%s has no %llu KiB for %s: %s", proxy->partition,
-		    (unsigned long long)size >> 10, what, strerror(-address));
-	return answer.words[0];
-}
-
-/* A file in memory: first what nobody writes to, which is an image, then the rest. */
-struct loaded {
-	const struct program_file *file;
-	const char *name;
-	uint64_t base; /* what is to be added to the file's addresses */
-	uint64_t image_end; /* in the file's addresses */
-	bool image_is_there;
-};
-
-static struct loaded place_file(const struct program_file *file, const char *name, uint64_t start)
-{
-	const struct elf_file *elf = &file->elf;
-	struct loaded loaded = { .file = file, .name = name, .image_end = elf->end };
-	unsigned int i;
-
-	loaded.base = elf->moves ? start - elf->start : 0;
-	for (i = 0; i < elf->segment_count; i++)
-		if (elf->segments[i].protection & PROT_WRITE) {
-			loaded.image_end = elf->segments[i].address & ~(PAGE - 1);
-			break;
-		}
-	return loaded;
-}
-
-static void ask_for_file_memory(const struct proxy *proxy, const struct loaded *loaded)
-{
-	const struct elf_file *elf = &loaded->file->elf;
-
-	if (loaded->image_end > elf->start)
-		ask_for_memory(proxy, loaded->base + elf->start, loaded->image_end - elf->start,
-			       loaded->file->image);
-	if (elf->end > loaded->image_end)
-		ask_for_memory(proxy, loaded->base + loaded->image_end, elf->end - loaded->image_end, NULL);
-}
-
-static void take_file_memory(const struct proxy *proxy, struct loaded *loaded)
-{
-	const struct elf_file *elf = &loaded->file->elf;
-
-	if (loaded->image_end > elf->start)
-		loaded->image_is_there = take_memory(proxy, loaded->image_end - elf->start, loaded->name);
-	if (elf->end > loaded->image_end)
-		take_memory(proxy, elf->end - loaded->image_end, loaded->name);
-}
-
-static void load(const struct loaded *loaded)
-{
-	const struct program_file *file = loaded->file;
-	unsigned int i;
-
-	for (i = 0; i < file->elf.segment_count; i++) {
-		const struct elf_segment *segment = &file->elf.segments[i];
-
-		if (!loaded->image_is_there || segment->address + segment->memory_size > loaded->image_end)
-			read_exactly(loaded->name, file->fd, (void *)(loaded->base + segment->address),
-				     segment->file_size, segment->offset);
-	}
-	close(file->fd);
-}
-
-/* Returns how many answers are due. */
-static unsigned int ask_for_protection(const struct proxy *proxy, uint64_t start, uint64_t end, int protection)
-{
-	if (start >= end || protection == (PROT_READ | PROT_WRITE))
-		return 0;
-	proxy_ask(proxy, &(struct ikc_process_message) {
-		.kind = IKC_PROCESS_PROTECT,
-		.words = { start, end - start, protection },
-	});
-	return 1;
-}
-
-/* What no segment has, between them, is nobody's to touch. */
-static unsigned int protect_segments(const struct proxy *proxy, const struct loaded *loaded)
-{
-	const struct elf_file *elf = &loaded->file->elf;
-	uint64_t base = loaded->base, done = base + elf->start;
-	unsigned int i, asked = 0;
-
-	for (i = 0; i < elf->segment_count; i++) {
-		const struct elf_segment *segment = &elf->segments[i];
-		uint64_t start = (base + segment->address) & ~(PAGE - 1);
-		uint64_t end = (base + segment->address + segment->memory_size + PAGE - 1) & ~(PAGE - 1);
-
-		asked += ask_for_protection(proxy, done, start, PROT_NONE);
-		asked += ask_for_protection(proxy, start, end, segment->protection);
-		done = end;
-	}
-	return asked;
-}
-
-static void take_protection(const struct proxy *proxy, unsigned int answers)
-{
-	struct ikc_process_message answer;
-	int64_t result;
-
-	while (answers--) {
-		result = proxy_take_answer(proxy, &answer);
-		if (result)
-			die(EXIT_FAILED, "%s: protection of the program's memory: %s", proxy->partition,
-			    strerror(-result));
-	}
 }
 
 /* ---- stack ---- */
@@ -457,28 +332,28 @@ static void take_start(const struct proxy *proxy)
 void program_start(const struct program *program, const struct proxy *proxy, const struct program_cpus *cpus,
 		   char **environment)
 {
-	struct loaded main = place_file(&program->main, program->path, MOVED_START);
-	struct loaded interpreter = place_file(&program->interpreter, "its interpreter", INTERPRETER_START);
+	struct loaded main = loaded_place(&program->main, program->path, MOVED_START);
+	struct loaded interpreter = loaded_place(&program->interpreter, "its interpreter", INTERPRETER_START);
 	bool interpreted = program->main.elf.interpreter_size;
 	const struct loaded *first = interpreted ? &interpreter : &main;
 	uint64_t stack;
 	unsigned int protected;
 
-	ask_for_file_memory(proxy, &main);
-	ask_for_file_memory(proxy, &interpreter);
-	ask_for_memory(proxy, STACK_TOP - IKC_USER_STACK_SIZE, IKC_USER_STACK_SIZE, NULL);
-	take_file_memory(proxy, &main);
-	load(&main);
-	take_file_memory(proxy, &interpreter);
+	loaded_ask(proxy, &main);
+	loaded_ask(proxy, &interpreter);
+	memory_ask(proxy, STACK_TOP - IKC_USER_STACK_SIZE, IKC_USER_STACK_SIZE, NULL);
+	loaded_take(proxy, &main);
+	loaded_fill(&main);
+	loaded_take(proxy, &interpreter);
 	if (interpreted)
-		load(&interpreter);
-	take_memory(proxy, IKC_USER_STACK_SIZE, "the stack"); /* it has been zeroed meanwhile */
+		loaded_fill(&interpreter);
+	memory_take(proxy, IKC_USER_STACK_SIZE, "the stack"); /* it has been zeroed meanwhile */
 	stack = build_stack(program, main.base, interpreted ? interpreter.base : 0, environment);
 	proxy_zap(proxy, IKC_USER_START, IKC_USER_END - IKC_USER_START);
 	if (interpreted) /* both together may be more than the channel holds */
-		take_protection(proxy, protect_segments(proxy, &interpreter));
-	protected = protect_segments(proxy, &main);
+		loaded_take_protection(proxy, loaded_protect(proxy, &interpreter));
+	protected = loaded_protect(proxy, &main);
 	ask_to_start(proxy, first->base + first->file->elf.entry, stack, main.base + program->main.elf.end, cpus);
-	take_protection(proxy, protected);
+	loaded_take_protection(proxy, protected);
 	take_start(proxy);
 }

@@ -3,6 +3,8 @@
 #ifndef PROGRAM_H
 #define PROGRAM_H
 
+#include <sys/types.h>
+
 #include "elf_file.h"
 #include "proxy.h"
 
@@ -24,6 +26,9 @@ struct program {
  * file, 126 if it cannot be run.
  */
 struct program program_find(char **words);
+
+/* Exactly so many bytes, or exits. */
+void program_read(const char *path, int fd, void *to, size_t size, off_t offset);
 
 /* CPUs of the partition, a bit each. */
 struct program_cpus {

@@ -33,11 +33,11 @@ static uint32_t end_status; /* before `ended` */
 struct worker {
 	struct worker *next;
 	pid_t thread;
-	pthread_mutex_t lock; /* of the rest: its own, so that nobody else has to wait for it */
-	bool makes_call;
-	uint32_t slot; /* whose call */
-	uint32_t life;
+	uint64_t call; /* that it makes, as call_word() has it; 0: none; CALL_HELD: who interrupts it is not done yet */
 };
+
+#define CALL_MADE 1ull
+#define CALL_HELD 2ull
 
 static pthread_mutex_t all_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct worker *all; /* under it; none ever leaves */
@@ -130,33 +130,38 @@ static long make_call(uint64_t number, const uint64_t *words)
 
 /* ---- messages ---- */
 
-static void begin_call(struct worker *worker, const struct ikc_process_message *message)
+/* Slots are few. */
+static uint64_t call_word(const struct ikc_process_message *message)
 {
-	pthread_mutex_lock(&worker->lock);
-	worker->makes_call = true;
-	worker->slot = message->slot;
-	worker->life = message->life;
-	pthread_mutex_unlock(&worker->lock);
+	return (uint64_t)message->life << 32 | (uint64_t)message->slot << 2 | CALL_MADE;
 }
 
+static void begin_call(struct worker *worker, const struct ikc_process_message *message)
+{
+	__atomic_store_n(&worker->call, call_word(message), __ATOMIC_SEQ_CST);
+}
+
+/* A signal that is for this call is not to come in another one. */
 static void end_call(struct worker *worker)
 {
-	pthread_mutex_lock(&worker->lock);
-	worker->makes_call = false;
-	pthread_mutex_unlock(&worker->lock);
+	uint64_t call;
+
+	do
+		call = __atomic_load_n(&worker->call, __ATOMIC_RELAXED) & ~CALL_HELD;
+	while (!__atomic_compare_exchange_n(&worker->call, &call, 0, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
 }
 
 /* False: it does not make that call. */
 static bool interrupt_worker(struct worker *worker, const struct ikc_process_message *message)
 {
-	bool makes_it;
+	uint64_t call = call_word(message);
 
-	pthread_mutex_lock(&worker->lock);
-	makes_it = worker->makes_call && worker->slot == message->slot && worker->life == message->life;
-	if (makes_it)
-		tgkill(getpid(), worker->thread, INTERRUPT_SIGNAL);
-	pthread_mutex_unlock(&worker->lock);
-	return makes_it;
+	if (!__atomic_compare_exchange_n(&worker->call, &call, call | CALL_HELD, false, __ATOMIC_SEQ_CST,
+					 __ATOMIC_RELAXED))
+		return false;
+	tgkill(getpid(), worker->thread, INTERRUPT_SIGNAL);
+	__atomic_and_fetch(&worker->call, ~CALL_HELD, __ATOMIC_SEQ_CST);
+	return true;
 }
 
 /* False: that call is over. */
@@ -278,7 +283,6 @@ static bool turn(struct ikc_process_message *message, bool answers, bool looks)
 static void join_all(struct worker *worker)
 {
 	worker->thread = gettid();
-	pthread_mutex_init(&worker->lock, NULL);
 	pthread_mutex_lock(&all_lock);
 	worker->next = all;
 	all = worker;

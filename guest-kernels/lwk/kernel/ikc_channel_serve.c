@@ -14,7 +14,7 @@
 #include <lwk/work.h>
 
 #define BATCH 32 /* messages of one channel before the next has its turn */
-#define IDLE_ROUNDS 64 /* before it sleeps */
+#define IDLE_ROUNDS 64 /* before it sleeps; none while threads wait for the CPU, which are held up by each */
 #define LOOKS 1024 /* at a channel's next slot, by who waits for it, between two pauses */
 
 struct channel_vector {
@@ -41,11 +41,13 @@ static bool try_claim(struct channel *channel)
 	return !__atomic_exchange_n(&channel->claimed, true, __ATOMIC_SEQ_CST);
 }
 
-/* False: another CPU is at it, and will have it looked at once more. */
+/* False: another CPU is at it, and will have it looked at once more if need be. */
 static bool claim(struct channel *channel)
 {
 	if (try_claim(channel))
 		return true;
+	if (channel_flag(&channel->looked_at))
+		return false;
 	__atomic_store_n(&channel->missed, true, __ATOMIC_SEQ_CST);
 	return try_claim(channel); /* it may have gone before it saw that */
 }
@@ -243,6 +245,7 @@ bool channel_begin_looking(struct channel *channel)
 		release(channel);
 		return false;
 	}
+	__atomic_store_n(&channel->looked_at, true, __ATOMIC_RELEASE);
 	set_flag(channel, false);
 	return true;
 }
@@ -255,17 +258,29 @@ void channel_look(struct channel *channel, uint8_t *buffer)
 		cpu_relax();
 }
 
-/* He is rung again from now on: for what came before the flag was up there is one more look. */
+/* All that who serves the channel may have found while it was looked at. */
+static bool has_news(const struct channel *channel)
+{
+	return channel_state(channel) != CHANNEL_OPEN || channel_flag(&channel->closing) ||
+	       channel_flag(&channel->peer_closed) || channel_flag(&channel->call_again) ||
+	       channel_flag(&channel->sender_waits);
+}
+
+/*
+ * The peer rings again from now on: for what came before the flag was up there is one more look. And one at the rest when the
+ * claim has fallen: who found it up, and went away, was told before.
+ */
 void channel_end_looking(struct channel *channel)
 {
-	bool ready = false;
+	bool ready = channel->holds;
 
 	if (channel_state(channel) == CHANNEL_OPEN && !channel->holds) {
 		set_flag(channel, true);
 		ready = ikc_receiver_ready(&channel->receiver);
 	}
+	__atomic_store_n(&channel->looked_at, false, __ATOMIC_RELEASE);
 	release(channel);
-	if (ready)
+	if (ready || has_news(channel))
 		channel_look_soon(channel);
 }
 
@@ -296,7 +311,7 @@ static void serve_vector(struct work *work)
 
 	if (busy) {
 		vector->idle_rounds = 0;
-	} else if (vector->idle_rounds < IDLE_ROUNDS) {
+	} else if (vector->idle_rounds < IDLE_ROUNDS && work_list_is_empty(&this_cpu()->threads)) {
 		vector->idle_rounds++;
 		cpu_relax();
 		busy = true;

@@ -93,6 +93,7 @@ struct channel {
 	/* of one CPU at a time, which serves it, or whose user has taken it over */
 	_Alignas(CACHE_LINE) bool claimed;
 	bool missed; /* somebody else wanted to look meanwhile */
+	bool looked_at; /* claimed by who waits for something on it, and sees to all there is when he stops */
 	bool told; /* opened() was called */
 	bool holds; /* the user could not take the next message yet */
 	bool receiver_waits; /* our flag, as we left it */
