@@ -2,6 +2,7 @@
 /* System calls that make threads. */
 #include <lwk/calls.h>
 #include <lwk/errno.h>
+#include <lwk/string.h>
 #include <lwk/user_copy.h>
 
 #define CLONE_VM 0x100
@@ -30,6 +31,7 @@ static int begin_as_asked(const struct call *call, struct thread *thread)
 	thread->signal_mask = call->thread->signal_mask;
 	thread->policy = call->thread->policy;
 	thread->schedule = call->thread->schedule;
+	memcpy(thread->name, call->thread->name, sizeof(thread->name));
 	thread->registers.fs_base = flags & CLONE_SETTLS ? call->args[4] : call->thread->registers.fs_base;
 	thread->registers.gs_base = call->thread->registers.gs_base;
 	thread->clear_on_exit = flags & CLONE_CHILD_CLEARTID ? call->args[3] : 0;

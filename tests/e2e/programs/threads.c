@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Locks whose owner hands them on, locks whose owner ends, waits that a signal interrupts: and says what came of it. */
+/* What threads ask of the kernel: locks whose owner hands them on, or ends; waits that a signal interrupts; names. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/futex.h>
@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -185,8 +186,39 @@ static void ask_for_what_is_not(void)
 	say_call("no policy", sched_setscheduler(0, 77, &parameter));
 }
 
+/* ---- names ---- */
+
+static void *tell_name(void *wanted)
+{
+	int *address = NULL;
+	char name[16];
+
+	prctl(PR_GET_NAME, name);
+	printf("born as %s\n", name);
+	if (wanted)
+		prctl(PR_SET_NAME, wanted);
+	usleep(1000); /* another worker of a proxy makes the next call, perhaps */
+	prctl(PR_GET_NAME, name);
+	prctl(PR_GET_TID_ADDRESS, &address);
+	printf("now %s, id in place: %d\n", name, address && *address == gettid());
+	return wanted;
+}
+
+static void have_names(void)
+{
+	pthread_t thread;
+
+	tell_name("a name that is longer than can be");
+	for (int i = 0; i < 2; i++) {
+		pthread_create(&thread, NULL, tell_name, i ? "second" : NULL);
+		pthread_join(thread, NULL);
+	}
+	tell_name(NULL);
+}
+
 int main(void)
 {
+	have_names();
 	hand_on();
 	end_as_owner(PTHREAD_PRIO_NONE);
 	end_as_owner(PTHREAD_PRIO_INHERIT);
