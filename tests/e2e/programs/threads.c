@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/futex.h>
+#include <linux/membarrier.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -186,6 +187,15 @@ static void ask_for_what_is_not(void)
 	say_call("no policy", sched_setscheduler(0, 77, &parameter));
 }
 
+static void order_others(void)
+{
+	say_call("not registered", syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0));
+	say_call("register", syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0));
+	say_call("order", syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0));
+	say_call("order all", syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0));
+	say_call("no such order", syscall(SYS_membarrier, 1 << 20, 0, 0));
+}
+
 /* ---- names ---- */
 
 static void *tell_name(void *wanted)
@@ -224,5 +234,6 @@ int main(void)
 	end_as_owner(PTHREAD_PRIO_INHERIT);
 	wait_through_signal();
 	ask_for_what_is_not();
+	order_others();
 	return 0;
 }
