@@ -15,7 +15,7 @@
 #include <lwk/types.h>
 #include <lwk/work.h>
 
-#define THREAD_NAME_SIZE 16 /* with a zero at the end (prctl) */
+#define THREAD_NAME_SIZE 16
 
 struct process;
 
@@ -48,7 +48,6 @@ struct thread {
 	struct memory_policy policy; /* of memory that it asks for */
 	struct thread_schedule schedule; /* under the process's lock */
 	uint64_t clear_on_exit; /* user address of an int, whose waiters are woken too; 0: none (set_tid_address) */
-	char name[THREAD_NAME_SIZE]; /* as it has called itself, or who made it; empty: as its process */
 	uint64_t robust_list; /* user address, of locks to give up at the end; 0: none */
 	uint32_t exit_status; /* as wait(2) tells it, should it be the last */
 	uint64_t signal_mask;
@@ -61,6 +60,7 @@ struct thread {
 	uint64_t cpu_ns; /* that it has run, until it last waited */
 	uint64_t running_since; /* 0: it does not run */
 	uint64_t offloads;
+	char name[THREAD_NAME_SIZE]; /* "": as the process is called */
 };
 
 /* The one that runs here, or NULL. */
