@@ -3,21 +3,12 @@
 #include <lwk/calls.h>
 #include <lwk/errno.h>
 #include <lwk/futex.h>
-#include <lwk/string.h>
 #include <lwk/user_copy.h>
 
 #define ARCH_SET_GS 0x1001
 #define ARCH_SET_FS 0x1002
 #define ARCH_GET_FS 0x1003
 #define ARCH_GET_GS 0x1004
-
-#define PR_SET_NAME 15
-#define PR_GET_NAME 16
-#define PR_SET_SECCOMP 22
-#define PR_SET_TSC 26
-#define PR_SET_MM 35
-#define PR_GET_TID_ADDRESS 40
-#define PR_SET_SYSCALL_USER_DISPATCH 59
 
 #define RLIMIT_STACK 3
 
@@ -90,51 +81,6 @@ int64_t call_arch_prctl(struct call *call)
 		return copy_to_user(value, &registers->gs_base, sizeof(registers->gs_base));
 	default:
 		return -EINVAL;
-	}
-}
-
-/* ---- prctl ---- */
-
-static bool is_first(const struct thread *thread)
-{
-	return thread->id == thread->process->id;
-}
-
-/* Linux shows the first thread's as the process's: the proxy is told of it. */
-static int64_t set_name(struct thread *thread, uint64_t from)
-{
-	char name[THREAD_NAME_SIZE] = { 0 };
-
-	for (unsigned int i = 0; i < sizeof(name) - 1; i++) {
-		if (copy_from_user(&name[i], from + i, 1))
-			return -EFAULT;
-		if (!name[i])
-			break;
-	}
-	memcpy(thread->name, name, sizeof(name));
-	return is_first(thread) ? CALL_OFFLOAD : 0;
-}
-
-static int64_t get_name(const struct thread *thread, uint64_t to)
-{
-	return thread->name[0] ? copy_to_user(to, thread->name, sizeof(thread->name)) : CALL_OFFLOAD;
-}
-
-int64_t call_prctl(struct call *call)
-{
-	switch ((uint32_t)call->args[0]) {
-	case PR_SET_NAME:
-		return set_name(call->thread, call->args[1]);
-	case PR_GET_NAME:
-		return get_name(call->thread, call->args[1]);
-	case PR_SET_MM: /* the proxy's */
-	case PR_GET_TID_ADDRESS:
-	case PR_SET_SECCOMP:
-	case PR_SET_SYSCALL_USER_DISPATCH:
-	case PR_SET_TSC:
-		return -EINVAL;
-	default:
-		return CALL_OFFLOAD;
 	}
 }
 

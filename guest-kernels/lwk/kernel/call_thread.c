@@ -30,8 +30,8 @@ static int begin_as_asked(const struct call *call, struct thread *thread)
 
 	thread->signal_mask = call->thread->signal_mask;
 	thread->policy = call->thread->policy;
-	thread->schedule = call->thread->schedule;
 	memcpy(thread->name, call->thread->name, sizeof(thread->name));
+	thread->schedule = call->thread->schedule;
 	thread->registers.fs_base = flags & CLONE_SETTLS ? call->args[4] : call->thread->registers.fs_base;
 	thread->registers.gs_base = call->thread->registers.gs_base;
 	thread->clear_on_exit = flags & CLONE_CHILD_CLEARTID ? call->args[3] : 0;

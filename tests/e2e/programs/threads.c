@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Locks whose owner hands them on, locks whose owner ends, waits that a signal interrupts: and says what came of it. */
+/* What threads ask of the kernel: locks whose owner hands them on, or ends; waits that a signal interrupts; names. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/futex.h>
+#include <linux/membarrier.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -185,12 +187,53 @@ static void ask_for_what_is_not(void)
 	say_call("no policy", sched_setscheduler(0, 77, &parameter));
 }
 
+static void order_others(void)
+{
+	say_call("not registered", syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0));
+	say_call("register", syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0));
+	say_call("order", syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0));
+	say_call("order all", syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0));
+	say_call("no such order", syscall(SYS_membarrier, 1 << 20, 0, 0));
+}
+
+/* ---- names ---- */
+
+static void *tell_name(void *wanted)
+{
+	int *address = NULL;
+	char name[16];
+
+	prctl(PR_GET_NAME, name);
+	printf("born as %s\n", name);
+	if (wanted)
+		prctl(PR_SET_NAME, wanted);
+	usleep(1000); /* another worker of a proxy makes the next call, perhaps */
+	prctl(PR_GET_NAME, name);
+	prctl(PR_GET_TID_ADDRESS, &address);
+	printf("now %s, id in place: %d\n", name, address && *address == gettid());
+	return wanted;
+}
+
+static void have_names(void)
+{
+	pthread_t thread;
+
+	tell_name("a name that is longer than can be");
+	for (int i = 0; i < 2; i++) {
+		pthread_create(&thread, NULL, tell_name, i ? "second" : NULL);
+		pthread_join(thread, NULL);
+	}
+	tell_name(NULL);
+}
+
 int main(void)
 {
+	have_names();
 	hand_on();
 	end_as_owner(PTHREAD_PRIO_NONE);
 	end_as_owner(PTHREAD_PRIO_INHERIT);
 	wait_through_signal();
 	ask_for_what_is_not();
+	order_others();
 	return 0;
 }
