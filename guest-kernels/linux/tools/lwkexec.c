@@ -12,6 +12,7 @@
 #include "options.h"
 #include "program.h"
 #include "proxy.h"
+#include "views.h"
 #include "workers.h"
 
 #define OWN_FAILURE 125
@@ -135,7 +136,7 @@ static void take_name(char **argv, char **words)
 int main(int argc, char **argv)
 {
 	struct wishes wishes;
-	struct program program;
+	static struct program program;
 	struct proxy proxy;
 
 	(void)argc;
@@ -146,8 +147,9 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	program = program_find(wishes.words);
-	proxy = proxy_open(wishes.partition, wishes.trace != CALL_TRACE_OFF);
+	proxy = proxy_open(wishes.partition, basename(program.words[0]), wishes.trace != CALL_TRACE_OFF);
 	program_start(&program, &proxy, &wishes.cpus, environ);
 	take_name(argv, program.words);
+	views_begin(&proxy, &program);
 	workers_run(&proxy, wishes.trace);
 }

@@ -85,6 +85,17 @@ static void read_exactly(const char *path, int fd, void *to, size_t size, off_t 
 		cannot_run(path, got < 0 ? errno : ENOEXEC);
 }
 
+/* As the kernel knows the file; empty if it does not say. */
+static void tell_path(int fd, char path[PATH_MAX])
+{
+	char link[32];
+	ssize_t length;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	length = readlink(link, path, PATH_MAX - 1);
+	path[length < 0 ? 0 : length] = '\0';
+}
+
 static struct program_file read_file(const char *path, int fd, const char *start, size_t length)
 {
 	struct program_file file = { .fd = fd };
@@ -98,6 +109,9 @@ static struct program_file read_file(const char *path, int fd, const char *start
 	headers = calloc(header.e_phnum, sizeof(*headers));
 	if (!headers || fstat(fd, &status))
 		die(EXIT_FAILED, "%s: %s", path, strerror(errno));
+	file.device = status.st_dev;
+	file.inode = status.st_ino;
+	tell_path(fd, file.path);
 	read_exactly(path, fd, headers, header.e_phnum * sizeof(*headers), header.e_phoff);
 	error = elf_read_segments(&header, headers, status.st_size, &file.elf);
 	free(headers);
@@ -275,7 +289,7 @@ static uint64_t push(struct stack *stack, const void *bytes, size_t size)
 	return stack->at;
 }
 
-static uint64_t *push_strings(struct stack *stack, char **strings, size_t *count)
+static uint64_t *push_strings(struct stack *stack, char **strings, size_t *count, struct program_range *range)
 {
 	uint64_t *addresses;
 	size_t i;
@@ -285,39 +299,37 @@ static uint64_t *push_strings(struct stack *stack, char **strings, size_t *count
 	addresses = calloc(*count + 1, sizeof(*addresses));
 	if (!addresses)
 		die(EXIT_FAILED, "no memory");
+	range->end = stack->at;
 	for (i = *count; i-- > 0;)
 		addresses[i] = push(stack, strings[i], strlen(strings[i]) + 1);
+	range->start = stack->at;
 	return addresses;
 }
 
-struct bases {
-	uint64_t main;
-	uint64_t interpreter;
-};
-
 /* As the kernel leaves it to a program (System V ABI, x86-64, 3.4.1): argc, argv, envp, auxv. */
-static uint64_t build_stack(const struct program *program, struct bases bases, char **environment)
+static uint64_t build_stack(struct program *program, char **environment)
 {
 	const struct elf_file *elf = &program->main.elf;
+	struct program_place *place = &program->place;
 	struct stack stack = { STACK_TOP, STACK_TOP - ARGUMENTS_MAX };
 	uint64_t path = push(&stack, program->path, strlen(program->path) + 1);
 	uint64_t platform = push(&stack, "x86_64", sizeof("x86_64"));
 	size_t argument_count, variable_count;
-	uint64_t *variables = push_strings(&stack, environment, &variable_count);
-	uint64_t *arguments = push_strings(&stack, program->words, &argument_count);
+	uint64_t *variables = push_strings(&stack, environment, &variable_count, &place->environment);
+	uint64_t *arguments = push_strings(&stack, program->words, &argument_count, &place->arguments);
 	char noise[16];
 	uint64_t count;
 
 	if (getrandom(noise, sizeof(noise), 0) != sizeof(noise))
 		die(EXIT_FAILED, "getrandom: %s", strerror(errno));
 	const uint64_t auxiliary[] = {
-		AT_PHDR, elf->headers ? bases.main + elf->headers : 0,
+		AT_PHDR, elf->headers ? place->main + elf->headers : 0,
 		AT_PHENT, sizeof(Elf64_Phdr),
 		AT_PHNUM, elf->header_count,
 		AT_PAGESZ, PAGE,
-		AT_BASE, bases.interpreter,
+		AT_BASE, place->interpreter,
 		AT_FLAGS, 0,
-		AT_ENTRY, bases.main + elf->entry,
+		AT_ENTRY, place->main + elf->entry,
 		AT_UID, getuid(),
 		AT_EUID, geteuid(),
 		AT_GID, getgid(),
@@ -332,6 +344,9 @@ static uint64_t build_stack(const struct program *program, struct bases bases, c
 		AT_EXECFN, path,
 		AT_NULL, 0,
 	};
+
+	_Static_assert(sizeof(auxiliary) == sizeof(place->auxiliary), "room for all of them");
+	memcpy(place->auxiliary, auxiliary, sizeof(auxiliary));
 
 	/* all words together, argc too, end at a multiple of 16 */
 	stack.at &= ~15ull;
@@ -363,21 +378,21 @@ static void start(const struct proxy *proxy, uint64_t entry, uint64_t stack, uin
 		die(EXIT_FAILED, "%s does not start it: %s", proxy->partition, strerror(-result));
 }
 
-void program_start(const struct program *program, const struct proxy *proxy, const struct program_cpus *cpus,
+void program_start(struct program *program, const struct proxy *proxy, const struct program_cpus *cpus,
 		   char **environment)
 {
 	const struct elf_file *elf = &program->main.elf;
-	struct bases bases = { 0 };
-	uint64_t entry, stack;
+	struct program_place *place = &program->place;
+	uint64_t entry;
 
-	bases.main = load(&program->main, proxy, MOVED_START, program->path);
-	entry = bases.main + elf->entry;
+	place->main = load(&program->main, proxy, MOVED_START, program->path);
+	entry = place->main + elf->entry;
 	if (elf->interpreter_size) {
-		bases.interpreter = load(&program->interpreter, proxy, 0, "its interpreter");
-		entry = bases.interpreter + program->interpreter.elf.entry;
+		place->interpreter = load(&program->interpreter, proxy, 0, "its interpreter");
+		entry = place->interpreter + program->interpreter.elf.entry;
 	}
 	ask_for_memory(proxy, STACK_TOP - IKC_USER_STACK_SIZE, IKC_USER_STACK_SIZE, "the stack");
-	stack = build_stack(program, bases, environment);
+	place->stack = build_stack(program, environment);
 	proxy_zap(proxy, IKC_USER_START, IKC_USER_END - IKC_USER_START);
-	start(proxy, entry, stack, bases.main + elf->end, cpus);
+	start(proxy, entry, place->stack, place->main + elf->end, cpus);
 }

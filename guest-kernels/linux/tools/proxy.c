@@ -90,7 +90,7 @@ static uint64_t clock_ns(clockid_t clock)
 	return now.tv_sec * 1000000000ull + now.tv_nsec;
 }
 
-static uint64_t create(const struct proxy *proxy, bool traces)
+static uint64_t create(const struct proxy *proxy, const char *name, bool traces)
 {
 	struct ikc_process_message message = {
 		.kind = IKC_PROCESS_CREATE,
@@ -99,6 +99,7 @@ static uint64_t create(const struct proxy *proxy, bool traces)
 	};
 	int64_t result;
 
+	strncpy((char *)&message.words[5], name, IKC_PROCESS_NAME_SIZE - 1);
 	result = proxy_exchange(proxy, &message);
 	if (result == -ENOMEM)
 		die(EXIT_FAILED, "%s has no memory for a process", proxy->partition);
@@ -169,12 +170,12 @@ static struct proxy connect_to(const struct device *device, const char *partitio
 	return proxy;
 }
 
-struct proxy proxy_open(const char *partition, bool traces)
+struct proxy proxy_open(const char *partition, const char *name, bool traces)
 {
 	struct device device = device_open();
 	struct proxy proxy = connect_to(&device, partition);
 
-	proxy.space = open_space(&proxy, create(&proxy, traces));
+	proxy.space = open_space(&proxy, create(&proxy, name, traces));
 	move_files(&proxy, &device);
 	map_space(&proxy);
 	return proxy;

@@ -16,14 +16,17 @@ struct proxy {
 	char partition[IKC_NAME_SIZE];
 	int channel;
 	int space;
-	int first_own_fd; /* this and the next are no file of the program */
+	int first_own_fd; /* this and the next two are no files of the program */
 };
 
-/* Makes a process there, which has no memory yet. Exits with words if that does not work. */
-struct proxy proxy_open(const char *partition, bool traces);
+/* Makes a process of that name there, which has no memory yet. Exits with words if that does not work. */
+struct proxy proxy_open(const char *partition, const char *name, bool traces);
 
 /* How many files the proxy has for itself, from first_own_fd on. */
-#define PROXY_OWN_FDS 2
+#define PROXY_OWN_FDS 3
+
+/* Which of them is views.c's. */
+#define PROXY_TREE_FD 2
 
 /* Before it runs: asks for something, and returns the number of the answer. Exits if there is none. */
 int64_t proxy_ask(const struct proxy *proxy, uint32_t kind, uint64_t first, uint64_t second, uint64_t third);

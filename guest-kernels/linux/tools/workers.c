@@ -14,6 +14,8 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "facts.h"
+#include "views.h"
 
 #define NO_SLOT UINT32_MAX
 #define WORKER_STACK (256 * 1024)
@@ -137,10 +139,10 @@ static long make_call(uint64_t number, const uint64_t *words)
 
 /* ---- messages ---- */
 
-static void answer(const struct ikc_process_message *asked, uint64_t number)
+static void answer_by(uint32_t kind, const struct ikc_process_message *asked, uint64_t number)
 {
 	struct ikc_process_message reply = {
-		.kind = IKC_PROCESS_RESULT,
+		.kind = kind,
 		.slot = asked->slot,
 		.life = asked->life,
 		.number = number,
@@ -148,6 +150,11 @@ static void answer(const struct ikc_process_message *asked, uint64_t number)
 
 	if (!proxy_send(proxy, &reply))
 		finish();
+}
+
+static void answer(const struct ikc_process_message *asked, uint64_t number)
+{
+	answer_by(IKC_PROCESS_RESULT, asked, number);
 }
 
 static void begin_making(struct making *making)
@@ -199,11 +206,18 @@ static void serve_call(const struct ikc_process_message *message)
 {
 	struct making making = { .thread = gettid(), .slot = message->slot, .life = message->life };
 	uint64_t begin = call_trace_begin(tracing);
+	uint64_t facts;
 	long result;
 
 	begin_making(&making);
-	result = make_call(message->number, message->words);
+	result = views_call(message, &facts);
+	if (result == VIEWS_NOT_OURS)
+		result = make_call(message->number, message->words);
 	end_making(&making);
+	if (result == VIEWS_TELL_FIRST) {
+		answer_by(IKC_PROCESS_TELL, message, facts);
+		return;
+	}
 	call_trace_proxy(tracing, message, result, begin);
 	answer(message, result);
 }
@@ -259,15 +273,27 @@ static void add_worker(void)
 		__atomic_sub_fetch(&waiting, 1, __ATOMIC_SEQ_CST);
 }
 
-/* What is to be told of local calls is told in their order: before anybody takes the next message. */
+/* What is only told. True: it is no more than that. */
+static bool take_aside(const struct ikc_process_message *message)
+{
+	if (message->kind == IKC_PROCESS_TRACE)
+		call_trace_local(tracing, message);
+	else if (message->kind != IKC_PROCESS_FACT)
+		return false;
+	else if (!facts_add(message))
+		die(EXIT_FAILED, "%s tells more of itself than can be", proxy->partition);
+	return true;
+}
+
+/* What is told is taken in its order: before anybody takes the next message. */
 static bool receive(struct ikc_process_message *message)
 {
 	static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
 	bool received;
 
 	pthread_mutex_lock(&turn);
-	while ((received = proxy_receive(proxy, message)) && message->kind == IKC_PROCESS_TRACE)
-		call_trace_local(tracing, message);
+	while ((received = proxy_receive(proxy, message)) && take_aside(message))
+		;
 	pthread_mutex_unlock(&turn);
 	return received;
 }

@@ -146,6 +146,7 @@ int64_t process_ask(struct ikc_process_message *message)
 	message->slot = thread->slot;
 	message->life = thread->life = ++process->lives;
 	thread->answered = false;
+	thread->wants_facts = 0;
 	thread->waits = true;
 	spin_unlock(&process->lock, flags);
 
@@ -190,6 +191,7 @@ static bool leave_table(struct process *process, struct thread *thread)
 		process->thread_count--;
 		process->threads[thread->slot] = NULL;
 		process->cpu_ns += thread_cpu_time(thread);
+		process->offloads += thread->offloads;
 	}
 	spin_unlock(&process->lock, flags);
 	return last;
@@ -346,6 +348,8 @@ void process_take_answer(struct process *process, const struct ikc_process_messa
 
 	if (thread && thread->waits && thread->life == message->life && !thread->answered) {
 		thread->answer = message->number;
+		if (message->kind == IKC_PROCESS_TELL)
+			thread->wants_facts = message->number;
 		__atomic_store_n(&thread->answered, true, __ATOMIC_RELEASE);
 		thread_wake(thread);
 	}
@@ -357,6 +361,15 @@ void process_take_answer(struct process *process, const struct ikc_process_messa
 uint32_t process_count(void)
 {
 	return __atomic_load_n(&all_count, __ATOMIC_RELAXED);
+}
+
+void process_visit(void (*visit)(struct process *process, void *context), void *context)
+{
+	uint64_t flags = spin_lock(&all_lock);
+
+	for (struct process *process = all; process; process = process->next)
+		visit(process, context);
+	spin_unlock(&all_lock, flags);
 }
 
 struct process *process_detach(struct process **holder)

@@ -3,6 +3,7 @@
 #include <lwk/calls.h>
 #include <lwk/errno.h>
 #include <lwk/ikc_status.h>
+#include <lwk/process_facts.h>
 #include <lwk/syscall.h>
 #include <lwk/time.h>
 #include <lwk/user_copy.h>
@@ -36,7 +37,7 @@ static const local_call local[ARRAY_SIZE(table)] = {
 
 int64_t offload(struct call *call)
 {
-	struct ikc_process_message message = { .kind = IKC_PROCESS_CALL, .number = call->number };
+	struct ikc_process_message message = { .kind = IKC_PROCESS_CALL, .flags = call->flags, .number = call->number };
 	uint64_t begin = time_ns();
 	int64_t result;
 
@@ -45,6 +46,22 @@ int64_t offload(struct call *call)
 	call->thread->offloads++;
 	result = process_ask(&message);
 	ikc_status_offloaded(time_ns() - begin);
+	return result;
+}
+
+/*
+ * The proxy may want to know something first. Only of a call that is made here, holding nothing: to tell it, the space may
+ * have to be held.
+ */
+static int64_t offload_and_tell(struct call *call)
+{
+	int64_t result = offload(call);
+
+	while (call->thread->wants_facts) {
+		process_tell_facts(call->thread->wants_facts);
+		call->flags = IKC_PROCESS_TOLD;
+		result = offload(call);
+	}
 	return result;
 }
 
@@ -159,7 +176,7 @@ static int64_t make(struct call *call)
 	if (call->number < ARRAY_SIZE(table) && table[call->number].place)
 		result = call_here(call);
 	if (result == CALL_OFFLOAD)
-		return offload(call);
+		return offload_and_tell(call);
 	if (call->process->traces)
 		trace(call, result, begin);
 	return result;

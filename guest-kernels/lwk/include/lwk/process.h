@@ -14,7 +14,7 @@
 #include <lwk/spinlock.h>
 #include <lwk/types.h>
 
-#define PROCESS_THREADS_MAX 256
+#define PROCESS_THREADS_MAX IKC_PROCESS_THREADS
 
 struct channel;
 struct thread;
@@ -37,9 +37,13 @@ struct process {
 	uint32_t status; /* as wait(2) tells it */
 
 	uint64_t cpu_ns; /* of threads that have ended */
+	uint64_t offloads; /* of those */
 
 	/* constant once it runs */
 	uint32_t id;
+	uint32_t partition; /* of its proxy */
+	char name[IKC_PROCESS_NAME_SIZE];
+	uint64_t began; /* time_ns() */
 	bool traces;
 	int64_t realtime_offset; /* added to time_ns() */
 	int64_t monotonic_offset;
@@ -60,6 +64,9 @@ void process_init(void);
 struct process *process_new(struct channel *channel, struct process **holder);
 
 uint32_t process_count(void);
+
+/* Calls back with each process, under a lock: `visit` takes no time, and none away. */
+void process_visit(void (*visit)(struct process *process, void *context), void *context);
 
 /* A RESULT to one of its threads. */
 void process_take_answer(struct process *process, const struct ikc_process_message *message);

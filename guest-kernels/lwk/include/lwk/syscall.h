@@ -16,6 +16,7 @@ struct call {
 	struct trap_frame *frame;
 	uint64_t number;
 	uint64_t args[6];
+	uint32_t flags; /* of the message: enum ikc_process_flag */
 };
 
 /* What a local call returns to have the proxy do it after all. No errno is so large. */

@@ -36,6 +36,7 @@ struct thread {
 	bool waits;
 	bool answered;
 	int64_t answer;
+	uint64_t wants_facts; /* the proxy, before it answers: set of enum ikc_process_fact */
 
 	struct memory_policy policy; /* of memory that it asks for */
 	uint64_t clear_on_exit; /* user address of an int, whose waiters are woken too; 0: none (set_tid_address) */

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the LWK has told of itself for a call that is about to be made (IKC_PROCESS_FACT). Its numbers are a peer's: they
+ * may be any.
+ */
+#ifndef FACTS_H
+#define FACTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "ikc_process.h"
+
+struct facts {
+	size_t count;
+	struct ikc_process_message all[];
+};
+
+/* Keeps one for the thread of its slot. To be called in the order in which they come. False: it makes no sense. */
+bool facts_add(const struct ikc_process_message *message);
+
+/* What has come for that thread since this was last asked, or NULL; to be freed. */
+struct facts *facts_take(uint32_t slot);
+
+/* The words of the next fact of a kind behind `previous`, or of the first: NULL. NULL: there is no more. */
+const uint64_t *facts_next(const struct facts *facts, enum ikc_process_fact kind, const uint64_t *previous);
+
+/* Each of a kind; `words` are its words. */
+#define for_each_fact(words, facts, kind)                                                                     \
+	for (const uint64_t *words = facts_next(facts, kind, NULL); words; words = facts_next(facts, kind, words))
+
+#endif

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which paths lead to what an LWK tells of itself. */
+#include "view_path.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Behind "/proc/", and "/proc/self/". */
+struct named_view {
+	const char *name;
+	enum view view;
+};
+
+static const struct named_view of_system[] = {
+	{ "cpuinfo", VIEW_CPUINFO },
+	{ "meminfo", VIEW_MEMINFO },
+	{ "stat", VIEW_TIMES },
+};
+
+static const struct named_view of_process[] = {
+	{ "maps", VIEW_MAPS },	     { "stat", VIEW_STAT },	  { "statm", VIEW_STATM }, { "status", VIEW_STATUS },
+	{ "cmdline", VIEW_CMDLINE }, { "environ", VIEW_ENVIRON }, { "auxv", VIEW_AUXV },   { "exe", VIEW_EXE },
+};
+
+/* Where else the kernel shows folders of /sys/devices/system. */
+static const struct {
+	const char *place;
+	const char *name;
+} tree_places[] = {
+	{ VIEW_TREE_PLACE "/cpu", "cpu" },
+	{ VIEW_TREE_PLACE "/node", "node" },
+	{ "/sys/bus/cpu/devices", "cpu" },
+	{ "/sys/bus/node/devices", "node" },
+};
+
+/* What is behind a prefix of whole names: "" or "/..."; NULL: it is none. */
+static const char *behind(const char *path, const char *prefix)
+{
+	size_t length = strlen(prefix);
+
+	if (strncmp(path, prefix, length) || (path[length] && path[length] != '/'))
+		return NULL;
+	return path + length;
+}
+
+static bool has_no_links(const char *path)
+{
+	return behind(path, "/proc") || behind(path, "/sys");
+}
+
+/* "" stands for the root while names are added. */
+static bool add_name(char joined[PATH_MAX], size_t *length, const char *name, size_t size)
+{
+	if (*length + 1 + size >= PATH_MAX)
+		return false;
+	joined[*length] = '/';
+	memcpy(joined + *length + 1, name, size);
+	*length += 1 + size;
+	joined[*length] = '\0';
+	return true;
+}
+
+static void drop_name(char *joined, size_t *length)
+{
+	while (*length && joined[--*length] != '/')
+		;
+	joined[*length] = '\0';
+}
+
+/* Adds the names of a path. `sure`: up to this length there is no symbolic link. */
+static bool add_path(char joined[PATH_MAX], size_t *length, const char *path, size_t sure)
+{
+	while (*path) {
+		size_t size = strcspn(path, "/");
+
+		if (size == 2 && !memcmp(path, "..", 2)) {
+			if (*length > sure && !has_no_links(joined))
+				return false;
+			drop_name(joined, length);
+		} else if (size && !(size == 1 && *path == '.') && !add_name(joined, length, path, size)) {
+			return false;
+		}
+		path += size + (path[size] == '/');
+	}
+	return true;
+}
+
+bool view_path_join(const char *base, const char *path, char joined[PATH_MAX])
+{
+	size_t length = 0;
+
+	joined[0] = '\0';
+	if (*path != '/' && !add_path(joined, &length, base, SIZE_MAX))
+		return false;
+	return add_path(joined, &length, path, length);
+}
+
+static enum view view_named(const struct named_view *views, size_t count, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (!strcmp(views[i].name, name))
+			return views[i].view;
+	return VIEW_NONE;
+}
+
+/* "/proc/self", or by its number. */
+static const char *behind_process(const char *path, unsigned int id)
+{
+	static const char *const names[] = { "/proc/self", "/proc/thread-self" };
+	char by_id[32];
+	const char *rest;
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		rest = behind(path, names[i]);
+		if (rest)
+			return rest;
+	}
+	snprintf(by_id, sizeof(by_id), "/proc/%u", id);
+	return behind(path, by_id);
+}
+
+static bool is_node_meminfo(const char *name, uint64_t *node)
+{
+	char *end;
+
+	if (strncmp(name, "node/node", 9) || name[9] < '0' || name[9] > '9')
+		return false;
+	*node = strtoull(name + 9, &end, 10);
+	return !strcmp(end, "/meminfo");
+}
+
+static void find_in_tree(const char *joined, struct view_path *found)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(tree_places) / sizeof(tree_places[0]); i++) {
+		const char *rest = behind(joined, tree_places[i].place);
+
+		if (!rest)
+			continue;
+		found->view = VIEW_TREE;
+		/* shorter than the path that it is of: each place is longer than its name */
+		snprintf(found->name, sizeof(found->name), "%s%s", tree_places[i].name, rest);
+		if (is_node_meminfo(found->name, &found->node))
+			found->view = VIEW_NODE_MEMINFO;
+		return;
+	}
+}
+
+void view_path_find(const char *joined, unsigned int id, struct view_path *found)
+{
+	const char *rest;
+
+	found->view = VIEW_NONE;
+	found->name[0] = '\0';
+	if (behind(joined, "/sys")) {
+		find_in_tree(joined, found);
+		return;
+	}
+	rest = behind_process(joined, id);
+	if (rest && *rest) {
+		found->view = view_named(of_process, sizeof(of_process) / sizeof(of_process[0]), rest + 1);
+		return;
+	}
+	rest = behind(joined, "/proc");
+	if (rest && *rest)
+		found->view = view_named(of_system, sizeof(of_system) / sizeof(of_system[0]), rest + 1);
+}

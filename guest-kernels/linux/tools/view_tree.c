@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* /sys/devices/system/cpu and node as the LWK has them. */
+#define _GNU_SOURCE
+#include "view_tree.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "cpu_text.h"
+#include "view_machine.h"
+
+#define LAST_CPU 1023 /* that an LWK can have */
+
+struct tree {
+	int root;
+	int error; /* the first one, and nothing was made after it */
+	const struct facts *facts;
+};
+
+/* ---- files; the rights are set by themselves, because the umask is the program's ---- */
+
+static void make_folder(struct tree *tree, const char *name)
+{
+	if (!tree->error && (mkdirat(tree->root, name, 0755) || fchmodat(tree->root, name, 0755, 0)))
+		tree->error = -errno;
+}
+
+static void make_file(struct tree *tree, const char *name, const char *text, size_t length)
+{
+	int fd;
+
+	if (tree->error)
+		return;
+	fd = openat(tree->root, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
+	if (fd < 0 || write(fd, text, length) != (ssize_t)length || fchmod(fd, 0444))
+		tree->error = -errno;
+	if (fd >= 0)
+		close(fd);
+}
+
+__attribute__((format(printf, 3, 4))) static void make_line(struct tree *tree, const char *name, const char *format,
+							    ...)
+{
+	char line[64];
+	va_list words;
+	int length;
+
+	va_start(words, format);
+	length = vsnprintf(line, sizeof(line), format, words);
+	va_end(words);
+	make_file(tree, name, line, length);
+}
+
+static void make_link(struct tree *tree, const char *name, const char *target)
+{
+	if (!tree->error && symlinkat(target, tree->root, name))
+		tree->error = -errno;
+}
+
+/* NAME_list, as 0-3,8, or NAME, as the hexadecimal mask. */
+static void make_set(struct tree *tree, const char *name, const struct cpu_text_set *set, bool is_list)
+{
+	char *text = is_list ? cpu_text_list(set) : cpu_text_mask(set, LAST_CPU + 1);
+
+	if (!text)
+		tree->error = tree->error ? tree->error : -ENOMEM;
+	else
+		make_file(tree, name, text, strlen(text));
+	free(text);
+}
+
+/* ---- CPUs ---- */
+
+enum { CPU_ID, CPU_APIC_ID, CPU_NODE, CPU_PACKAGE, CPU_CORE, CPU_THREAD, CPU_ONLINE };
+
+static struct cpu_text_set cpus_like(const struct tree *tree, const uint64_t *like, bool core, bool package, bool node)
+{
+	struct cpu_text_set set = { 0 };
+
+	for_each_fact(cpu, tree->facts, IKC_FACT_CPU)
+		if (cpu[CPU_ONLINE] && (!core || cpu[CPU_CORE] == like[CPU_CORE]) &&
+		    (!package || cpu[CPU_PACKAGE] == like[CPU_PACKAGE]) && (!node || cpu[CPU_NODE] == like[CPU_NODE]))
+			cpu_text_add(&set, cpu[CPU_ID]);
+	return set;
+}
+
+/* Both forms, under both names that the kernel has had for it. */
+static void make_siblings(struct tree *tree, const char *folder, const char *const names[2],
+			  const struct cpu_text_set *set)
+{
+	char name[128];
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		snprintf(name, sizeof(name), "%s/%s", folder, names[i]);
+		make_set(tree, name, set, false);
+		snprintf(name, sizeof(name), "%s/%s_list", folder, names[i]);
+		make_set(tree, name, set, true);
+	}
+}
+
+static void make_topology(struct tree *tree, const char *cpu_folder, const uint64_t *cpu)
+{
+	static const char *const core_names[] = { "core_cpus", "thread_siblings" };
+	static const char *const package_names[] = { "package_cpus", "core_siblings" };
+	struct cpu_text_set core = cpus_like(tree, cpu, true, true, false);
+	struct cpu_text_set package = cpus_like(tree, cpu, false, true, false);
+	char folder[64], name[96];
+
+	snprintf(folder, sizeof(folder), "%s/topology", cpu_folder);
+	make_folder(tree, folder);
+	snprintf(name, sizeof(name), "%s/core_id", folder);
+	make_line(tree, name, "%llu\n", (unsigned long long)cpu[CPU_CORE]);
+	snprintf(name, sizeof(name), "%s/physical_package_id", folder);
+	make_line(tree, name, "%llu\n", (unsigned long long)cpu[CPU_PACKAGE]);
+	make_siblings(tree, folder, core_names, &core);
+	make_siblings(tree, folder, package_names, &package);
+}
+
+/* The CPU and its node know each other. */
+static void link_to_node(struct tree *tree, const uint64_t *cpu)
+{
+	unsigned long long id = cpu[CPU_ID], node = cpu[CPU_NODE];
+	char name[96], target[96];
+
+	snprintf(name, sizeof(name), "cpu/cpu%llu/node%llu", id, node);
+	snprintf(target, sizeof(target), "../../node/node%llu", node);
+	make_link(tree, name, target);
+	snprintf(name, sizeof(name), "node/node%llu/cpu%llu", node, id);
+	snprintf(target, sizeof(target), "../../cpu/cpu%llu", id);
+	make_link(tree, name, target);
+}
+
+static void make_cpu(struct tree *tree, const uint64_t *cpu)
+{
+	char folder[48], name[64];
+
+	snprintf(folder, sizeof(folder), "cpu/cpu%llu", (unsigned long long)cpu[CPU_ID]);
+	make_folder(tree, folder);
+	snprintf(name, sizeof(name), "%s/online", folder);
+	make_line(tree, name, "%d\n", cpu[CPU_ONLINE] != 0);
+	if (cpu[CPU_ONLINE])
+		make_topology(tree, folder, cpu);
+	link_to_node(tree, cpu);
+}
+
+static void make_cpus(struct tree *tree)
+{
+	struct cpu_text_set all = { 0 }, online = { 0 }, offline = { 0 };
+
+	for_each_fact(cpu, tree->facts, IKC_FACT_CPU) {
+		cpu_text_add(&all, cpu[CPU_ID]);
+		cpu_text_add(cpu[CPU_ONLINE] ? &online : &offline, cpu[CPU_ID]);
+		make_cpu(tree, cpu);
+	}
+	make_set(tree, "cpu/possible", &all, true);
+	make_set(tree, "cpu/present", &all, true);
+	make_set(tree, "cpu/online", &online, true);
+	make_set(tree, "cpu/offline", &offline, true);
+	make_line(tree, "cpu/kernel_max", "%d\n", LAST_CPU);
+}
+
+/* ---- nodes ---- */
+
+enum { NODE_ID, NODE_BYTES };
+
+static void make_distances(struct tree *tree, const uint64_t *node)
+{
+	char text[8 * 64], name[64];
+	size_t length = 0;
+
+	for_each_fact(told, tree->facts, IKC_FACT_DISTANCE) {
+		const uint8_t *distances = (const uint8_t *)&told[2];
+		unsigned int i;
+
+		if (told[0] != node[NODE_ID])
+			continue;
+		for (i = 0; i < IKC_FACT_DISTANCES && distances[i] && length < sizeof(text) - 8; i++)
+			length += sprintf(text + length, "%s%u", length ? " " : "", distances[i]);
+	}
+	text[length++] = '\n';
+	snprintf(name, sizeof(name), "node/node%llu/distance", (unsigned long long)node[NODE_ID]);
+	make_file(tree, name, text, length);
+}
+
+static void make_node(struct tree *tree, const uint64_t *node)
+{
+	const uint64_t like[] = { [CPU_NODE] = node[NODE_ID] };
+	struct cpu_text_set cpus = cpus_like(tree, like, false, false, true);
+	unsigned long long id = node[NODE_ID];
+	char name[64], *text;
+	size_t length;
+
+	snprintf(name, sizeof(name), "node/node%llu", id);
+	make_folder(tree, name);
+	snprintf(name, sizeof(name), "node/node%llu/cpulist", id);
+	make_set(tree, name, &cpus, true);
+	snprintf(name, sizeof(name), "node/node%llu/cpumap", id);
+	make_set(tree, name, &cpus, false);
+	make_distances(tree, node);
+	text = view_node_meminfo(tree->facts, id, &length);
+	snprintf(name, sizeof(name), "node/node%llu/meminfo", id);
+	if (text)
+		make_file(tree, name, text, length);
+	free(text);
+}
+
+static void make_nodes(struct tree *tree)
+{
+	struct cpu_text_set all = { 0 }, with_memory = { 0 }, with_cpus = { 0 };
+
+	for_each_fact(node, tree->facts, IKC_FACT_NODE) {
+		cpu_text_add(&all, node[NODE_ID]);
+		if (node[NODE_BYTES])
+			cpu_text_add(&with_memory, node[NODE_ID]);
+		make_node(tree, node);
+	}
+	for_each_fact(cpu, tree->facts, IKC_FACT_CPU)
+		cpu_text_add(&with_cpus, cpu[CPU_NODE]);
+	make_set(tree, "node/possible", &all, true);
+	make_set(tree, "node/online", &all, true);
+	make_set(tree, "node/has_cpu", &with_cpus, true);
+	make_set(tree, "node/has_memory", &with_memory, true);
+	make_set(tree, "node/has_normal_memory", &with_memory, true);
+}
+
+/* ---- the file system ---- */
+
+/* Mounted nowhere: it is there as long as somebody has it open. Below 0: -errno. */
+static int make_file_system(void)
+{
+	int context = fsopen("tmpfs", FSOPEN_CLOEXEC), root = -1, error;
+
+	if (context < 0)
+		return -errno;
+	if (!fsconfig(context, FSCONFIG_SET_STRING, "mode", "0755", 0) &&
+	    !fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0))
+		root = fsmount(context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+	error = -errno;
+	close(context);
+	return root < 0 ? error : root;
+}
+
+static int forbid_writing(int root)
+{
+	struct mount_attr attributes = { .attr_set = MOUNT_ATTR_RDONLY };
+
+	return mount_setattr(root, "", AT_EMPTY_PATH, &attributes, sizeof(attributes)) ? -errno : 0;
+}
+
+int view_tree_make(const struct facts *facts, int fd)
+{
+	struct tree tree = { .root = make_file_system(), .facts = facts };
+
+	if (tree.root < 0)
+		return tree.root;
+	make_folder(&tree, "cpu");
+	make_folder(&tree, "node");
+	make_nodes(&tree);
+	make_cpus(&tree);
+	if (!tree.error)
+		tree.error = forbid_writing(tree.root);
+	if (!tree.error && dup3(tree.root, fd, O_CLOEXEC) < 0)
+		tree.error = -errno;
+	close(tree.root);
+	return tree.error;
+}
