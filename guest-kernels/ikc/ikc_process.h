@@ -53,6 +53,8 @@ enum ikc_process_kind {
 enum ikc_process_flag {
 	IKC_PROCESS_TRACES = 1, /* CREATE: tell of local calls */
 	IKC_PROCESS_TOLD = 1,   /* `flags` of a CALL: made again, after the facts that TELL had asked for */
+	IKC_PROCESS_MAPS = 2,   /* the same: a pread64 into memory that is to be a mapping of the file */
+	IKC_PROCESS_UNMAPPED = 4, /* `flags` of a ZAP: of these mappings, if there are any, nothing is left */
 };
 
 /*
@@ -84,7 +86,7 @@ struct ikc_process_message {
 	uint32_t kind; /* enum ikc_process_kind */
 	uint32_t slot; /* of the thread that asks; ~0: of none */
 	uint32_t life; /* counts what this slot has asked: an answer to an older question is nobody's */
-	uint32_t flags; /* of a CALL: enum ikc_process_flag; else 0 */
+	uint32_t flags; /* of a CALL or ZAP: enum ikc_process_flag; else 0 */
 	uint64_t number;
 	uint64_t words[IKC_PROCESS_WORDS];
 };

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sets of CPUs or nodes as text. */
-#define _GNU_SOURCE
 #include "cpu_text.h"
 
 #include <stdbool.h>
@@ -43,14 +42,14 @@ char *cpu_text_list(const struct cpu_text_set *set)
 
 char *cpu_text_mask(const struct cpu_text_set *set, unsigned int count)
 {
-	unsigned int groups = (count + 31) / 32, group;
+	unsigned int group = (count + 31) / 32, digits = (count + 3) / 4 % 8 ?: 8;
 	char *text = NULL;
 	size_t length;
 	FILE *out = open_memstream(&text, &length);
 
 	if (!out)
 		return NULL;
-	for (group = groups; group-- > 0;)
-		fprintf(out, "%08x%s", (uint32_t)(set->words[group / 2] >> 32 * (group % 2)), group ? "," : "\n");
+	for (; group-- > 0; digits = 8)
+		fprintf(out, "%0*x%s", digits, (uint32_t)(set->words[group / 2] >> 32 * (group % 2)), group ? "," : "\n");
 	return fclose(out) ? NULL : text;
 }

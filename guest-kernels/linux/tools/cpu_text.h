@@ -14,7 +14,10 @@ struct cpu_text_set {
 /* One that is too large is left out. */
 void cpu_text_add(struct cpu_text_set *set, uint64_t number);
 
-/* A line each, to be freed; NULL: no memory. The mask is of so many CPUs, in groups of 32 with commas between. */
+/*
+ * A line each, to be freed; NULL: no memory. The mask has a digit for each four of so many CPUs, at most CPU_TEXT_MAX, with
+ * commas between groups of 32: some readers take no more digits than there are CPUs.
+ */
 char *cpu_text_list(const struct cpu_text_set *set);
 char *cpu_text_mask(const struct cpu_text_set *set, unsigned int count);
 

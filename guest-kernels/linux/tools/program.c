@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "file_areas.h"
 
 #define PAGE 4096ull
 #define SCRIPTS_MAX 4 /* that name each other as their interpreters, as in Linux */
@@ -109,8 +110,6 @@ static struct program_file read_file(const char *path, int fd, const char *start
 	headers = calloc(header.e_phnum, sizeof(*headers));
 	if (!headers || fstat(fd, &status))
 		die(EXIT_FAILED, "%s: %s", path, strerror(errno));
-	file.device = status.st_dev;
-	file.inode = status.st_ino;
 	tell_path(fd, file.path);
 	read_exactly(path, fd, headers, header.e_phnum * sizeof(*headers), header.e_phoff);
 	error = elf_read_segments(&header, headers, status.st_size, &file.elf);
@@ -253,6 +252,16 @@ static void protect_segments(const struct proxy *proxy, const struct elf_file *e
 	}
 }
 
+/* Whole pages of the file are there, as if they had been mapped. */
+static void note_segment(const struct program_file *file, const struct elf_segment *segment, uint64_t address)
+{
+	uint64_t inside = address & (PAGE - 1);
+
+	if (segment->file_size)
+		file_areas_add(address - inside, (inside + segment->file_size + PAGE - 1) & ~(PAGE - 1), file->fd,
+			       segment->offset - inside);
+}
+
 /* Returns what is to be added to the file's addresses. */
 static uint64_t load(const struct program_file *file, const struct proxy *proxy, uint64_t start, const char *path)
 {
@@ -266,6 +275,7 @@ static uint64_t load(const struct program_file *file, const struct proxy *proxy,
 
 		read_exactly(path, file->fd, (void *)(base + segment->address), segment->file_size,
 			     segment->offset);
+		note_segment(file, segment, base + segment->address);
 	}
 	protect_segments(proxy, elf, base);
 	close(file->fd);

@@ -4,7 +4,6 @@
 #define PROGRAM_H
 
 #include <limits.h>
-#include <sys/types.h>
 
 #include "elf_file.h"
 #include "proxy.h"
@@ -12,8 +11,6 @@
 struct program_file {
 	int fd;
 	struct elf_file elf;
-	dev_t device;
-	ino_t inode;
 	char path[PATH_MAX]; /* without symbolic links */
 };
 

@@ -44,9 +44,45 @@ static const char *behind(const char *path, const char *prefix)
 	return path + length;
 }
 
-static bool has_no_links(const char *path)
+/* Of a path that goes on: can its last name be taken away to go up? Deep in /proc are links to anywhere. */
+static bool goes_up_by_name(const char *path)
 {
-	return behind(path, "/proc") || behind(path, "/sys");
+	const char *in_proc = behind(path, "/proc");
+
+	if (in_proc)
+		return !*in_proc || !strchr(in_proc + 1, '/');
+	return behind(path, "/sys");
+}
+
+/* Behind one of the places of the tree "/cpu0/node1" leads to "node/node1", and the like. */
+static void follow_link(char joined[PATH_MAX], size_t *length)
+{
+	static const struct {
+		const char *place;
+		const char *target;
+		int above; /* names between */
+	} links[] = {
+		{ VIEW_TREE_PLACE "/cpu/cpu", "node", 1 },
+		{ VIEW_TREE_PLACE "/node/node", "cpu", 1 },
+		{ "/sys/bus/cpu/devices/cpu", "cpu", 0 },
+		{ "/sys/bus/node/devices/node", "node", 0 },
+	};
+	const char *name;
+	char target[64];
+	size_t i, size;
+
+	for (i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
+		size = strlen(links[i].place);
+		if (strncmp(joined, links[i].place, size))
+			continue;
+		name = links[i].above ? strchr(joined + size, '/') : strrchr(joined, '/');
+		if (!name || strchr(name + 1, '/') || strlen(name) > 16 ||
+		    strncmp(name + 1, links[i].target, strlen(links[i].target)))
+			continue;
+		*length = snprintf(target, sizeof(target), VIEW_TREE_PLACE "/%s%s", links[i].target, name);
+		strcpy(joined, target);
+		return;
+	}
 }
 
 /* "" stands for the root while names are added. */
@@ -74,8 +110,9 @@ static bool add_path(char joined[PATH_MAX], size_t *length, const char *path, si
 	while (*path) {
 		size_t size = strcspn(path, "/");
 
+		follow_link(joined, length);
 		if (size == 2 && !memcmp(path, "..", 2)) {
-			if (*length > sure && !has_no_links(joined))
+			if (*length > sure && !goes_up_by_name(joined))
 				return false;
 			drop_name(joined, length);
 		} else if (size && !(size == 1 && *path == '.') && !add_name(joined, length, path, size)) {
@@ -93,7 +130,11 @@ bool view_path_join(const char *base, const char *path, char joined[PATH_MAX])
 	joined[0] = '\0';
 	if (*path != '/' && !add_path(joined, &length, base, SIZE_MAX))
 		return false;
-	return add_path(joined, &length, path, length);
+	if (!add_path(joined, &length, path, length))
+		return false;
+	if (*path && path[strlen(path) - 1] == '/')
+		follow_link(joined, &length);
+	return true;
 }
 
 static enum view view_named(const struct named_view *views, size_t count, const char *name)

@@ -39,8 +39,8 @@ struct view_path {
 
 /*
  * A path without ".", ".." and doubled slashes. `base`: the absolute path of the folder that a relative one counts from, with
- * no symbolic link in it. False: it is too long, or cannot be told from the text: it goes up from a folder that may be a
- * symbolic link. There are none in /proc and /sys that matter.
+ * no symbolic link in it. Links between CPUs and nodes are followed, but for a last one. False: it is too long, or cannot be
+ * told from the text: it goes up from what may be another symbolic link.
  */
 bool view_path_join(const char *base, const char *path, char joined[PATH_MAX]);
 

@@ -24,6 +24,7 @@ struct tree {
 	int root;
 	int error; /* the first one, and nothing was made after it */
 	const struct facts *facts;
+	unsigned int cpu_count; /* bits in a mask */
 };
 
 /* ---- files; the rights are set by themselves, because the umask is the program's ---- */
@@ -69,7 +70,7 @@ static void make_link(struct tree *tree, const char *name, const char *target)
 /* NAME_list, as 0-3,8, or NAME, as the hexadecimal mask. */
 static void make_set(struct tree *tree, const char *name, const struct cpu_text_set *set, bool is_list)
 {
-	char *text = is_list ? cpu_text_list(set) : cpu_text_mask(set, LAST_CPU + 1);
+	char *text = is_list ? cpu_text_list(set) : cpu_text_mask(set, tree->cpu_count);
 
 	if (!text)
 		tree->error = tree->error ? tree->error : -ENOMEM;
@@ -263,6 +264,8 @@ int view_tree_make(const struct facts *facts, int fd)
 
 	if (tree.root < 0)
 		return tree.root;
+	for_each_fact(cpu, facts, IKC_FACT_CPU)
+		tree.cpu_count += tree.cpu_count < CPU_TEXT_MAX;
 	make_folder(&tree, "cpu");
 	make_folder(&tree, "node");
 	make_nodes(&tree);

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "facts.h"
+#include "file_areas.h"
 #include "program_memory.h"
 #include "view_machine.h"
 #include "view_maps.h"
@@ -167,7 +168,7 @@ static char *make_text(const struct view_path *file, const struct facts *facts, 
 	case VIEW_TIMES:
 		return view_times(facts, length);
 	case VIEW_MAPS:
-		return view_maps(facts, program, length);
+		return view_maps(facts, length);
 	case VIEW_STAT:
 		return view_stat(facts, program, length);
 	case VIEW_STATM:
@@ -338,6 +339,12 @@ static long get_cwd(const uint64_t *words)
 	return program_memory_write(words[0], path, size) ? (long)size : -EFAULT;
 }
 
+/* A mapping that is read in several parts is told of whole by the first. */
+static bool is_whole_page(uint64_t address)
+{
+	return !(address & 4095);
+}
+
 long views_call(const struct ikc_process_message *call, uint64_t *facts)
 {
 	struct facts *told = call->flags & IKC_PROCESS_TOLD ? facts_take(call->slot) : NULL;
@@ -346,6 +353,8 @@ long views_call(const struct ikc_process_message *call, uint64_t *facts)
 	uint64_t flags;
 	long result = VIEWS_NOT_OURS;
 
+	if (call->flags & IKC_PROCESS_MAPS && is_whole_page(call->words[1]))
+		file_areas_add(call->words[1], call->words[2], call->words[0], call->words[3]);
 	if (call->number == SYS_getcwd)
 		return get_cwd(call->words);
 	if (rule && find_flags(rule, call->words, &flags) && find_file(rule, call->words, &file)) {

@@ -15,6 +15,7 @@
 
 #include "error.h"
 #include "facts.h"
+#include "file_areas.h"
 #include "views.h"
 
 #define NO_SLOT UINT32_MAX
@@ -239,6 +240,8 @@ static void serve(const struct ikc_process_message *message)
 		break;
 	case IKC_PROCESS_ZAP:
 		proxy_zap(proxy, message->words[0], message->words[1]);
+		if (message->flags & IKC_PROCESS_UNMAPPED)
+			file_areas_drop(message->words[0], message->words[1]);
 		answer(message, 0);
 		break;
 	case IKC_PROCESS_INTERRUPT:

@@ -65,9 +65,9 @@ static int64_t offload_and_tell(struct call *call)
 	return result;
 }
 
-int offload_zap(uint64_t start, uint64_t size)
+int offload_zap(uint64_t start, uint64_t size, uint32_t flags)
 {
-	struct ikc_process_message message = { .kind = IKC_PROCESS_ZAP, .words = { start, size } };
+	struct ikc_process_message message = { .kind = IKC_PROCESS_ZAP, .flags = flags, .words = { start, size } };
 
 	return process_ask(&message);
 }

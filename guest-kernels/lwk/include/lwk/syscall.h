@@ -31,7 +31,7 @@ void syscall_was_interrupted(struct trap_frame *frame, bool restarts);
 /* Has the proxy do a call with these arguments. */
 int64_t offload(struct call *call);
 
-/* The proxy must not reach these pages any more. 0 or -ESRCH. */
-int offload_zap(uint64_t start, uint64_t size);
+/* The proxy must not reach these pages any more; `flags` of the message. 0 or -ESRCH. */
+int offload_zap(uint64_t start, uint64_t size, uint32_t flags);
 
 #endif
