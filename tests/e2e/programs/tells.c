@@ -285,6 +285,8 @@ static void check_memory(void)
 	long of_node = free_kib("/sys/devices/system/node/node0/meminfo", "Node 0 MemFree"), fell, node_fell;
 
 	CHECK(before > 0 && before < total, "%ld of %ld", before, total);
+	CHECK(sysconf(_SC_PHYS_PAGES) * 4 == total, "%ld pages of %ld KiB", sysconf(_SC_PHYS_PAGES), total);
+	CHECK(labs(sysconf(_SC_AVPHYS_PAGES) * 4 - before) < 1 << 10, "%ld pages of %ld KiB", sysconf(_SC_AVPHYS_PAGES), before);
 	CHECK(mmap(NULL, 32 * MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED, "mmap");
 	fell = before - free_kib("/proc/meminfo", "MemFree");
 	node_fell = of_node - free_kib("/sys/devices/system/node/node0/meminfo", "Node 0 MemFree");
