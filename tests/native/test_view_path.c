@@ -3,6 +3,7 @@
 #include "../../guest-kernels/linux/tools/cpu_text.c"
 #include "../../guest-kernels/linux/tools/facts.c"
 #include "../../guest-kernels/linux/tools/view_path.c"
+#include "../../guest-kernels/linux/tools/view_sets.c"
 
 #include "check.h"
 
@@ -61,6 +62,9 @@ static void test_views_are_known_by_their_paths(void)
 	CHECK(!strcmp(found.name, "node/node0/cpulist"));
 	CHECK_EQ(view_at("/", "/sys/devices/system/node/node17/meminfo"), VIEW_NODE_MEMINFO);
 	CHECK_EQ(found.node, 17);
+	CHECK_EQ(view_at("/sys/devices/system/cpu/cpu0", "../online"), VIEW_SET);
+	CHECK_EQ(view_at("/", "/sys/bus/node/devices/has_cpu"), VIEW_SET);
+	CHECK_EQ(view_at("/", "/sys/devices/system/cpu/kernel_max"), VIEW_TREE);
 }
 
 static void test_other_paths_are_the_hosts(void)
@@ -165,6 +169,30 @@ static void test_facts_are_kept_for_each_slot_until_they_are_taken(void)
 	free(facts_take(IKC_PROCESS_THREADS - 1));
 }
 
+static void test_lists_are_made_of_facts(void)
+{
+	struct ikc_process_message fact = { .number = IKC_FACT_CPU };
+	struct facts *facts;
+	size_t length;
+	uint64_t id;
+
+	for (id = 0; id < 6; id++) {
+		fact.words[0] = id;
+		fact.words[2] = id / 4;
+		fact.words[6] = id != 2;
+		CHECK(facts_add(&fact));
+	}
+	facts = facts_take(0);
+	check_text(view_sets_text(facts, "cpu/online", &length), "0-1,3-5\n");
+	CHECK_EQ(length, 8);
+	check_text(view_sets_text(facts, "cpu/offline", &length), "2\n");
+	check_text(view_sets_text(facts, "cpu/present", &length), "0-5\n");
+	check_text(view_sets_text(facts, "node/has_cpu", &length), "0-1\n");
+	check_text(view_sets_text(facts, "node/online", &length), "\n");
+	CHECK(!view_sets_text(facts, "cpu/other", &length));
+	free(facts);
+}
+
 int main(void)
 {
 	RUN(test_path_is_joined_without_crooked_names);
@@ -173,6 +201,7 @@ int main(void)
 	RUN(test_other_paths_are_the_hosts);
 	RUN(test_texts_of_any_length_and_kind);
 	RUN(test_sets_are_written_as_linux_writes_them);
+	RUN(test_lists_are_made_of_facts);
 	RUN(test_facts_are_kept_for_each_slot_until_they_are_taken);
 	return 0;
 }

@@ -5,9 +5,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-/* More would be no LWK's. */
-#define FACTS_MAX (1 << 20)
-
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct facts *of_slot[IKC_PROCESS_THREADS]; /* under it */
 
@@ -16,7 +13,7 @@ static bool add(struct facts **held, const struct ikc_process_message *message)
 	size_t count = *held ? (*held)->count : 0;
 
 	if (count == FACTS_MAX)
-		return false;
+		return true;
 	if (!(count & (count - 1))) { /* room for twice as many */
 		size_t room = count ? 2 * count : 1;
 		struct facts *grown = realloc(*held, sizeof(**held) + room * sizeof((*held)->all[0]));

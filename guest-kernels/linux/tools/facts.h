@@ -11,12 +11,15 @@
 
 #include "ikc_process.h"
 
+/* More are not kept: no text is made of so many. */
+#define FACTS_MAX (1 << 18)
+
 struct facts {
 	size_t count;
 	struct ikc_process_message all[];
 };
 
-/* Keeps one for the thread of its slot. To be called in the order in which they come. False: it makes no sense. */
+/* Keeps one for the thread of its slot. To be called in the order in which they come. False: no memory, or no slot. */
 bool facts_add(const struct ikc_process_message *message);
 
 /* What has come for that thread since this was last asked, or NULL; to be freed. */

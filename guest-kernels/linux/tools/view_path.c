@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "view_sets.h"
+
 /* Behind "/proc/", and "/proc/self/". */
 struct named_view {
 	const char *name;
@@ -174,6 +176,17 @@ static bool is_node_meminfo(const char *name, uint64_t *node)
 	return !strcmp(end, "/meminfo");
 }
 
+static bool is_set(const char *name)
+{
+	const char *set;
+	unsigned int i;
+
+	for (i = 0; (set = view_sets_name(i)); i++)
+		if (!strcmp(name, set))
+			return true;
+	return false;
+}
+
 static void find_in_tree(const char *joined, struct view_path *found)
 {
 	size_t i;
@@ -188,6 +201,8 @@ static void find_in_tree(const char *joined, struct view_path *found)
 		snprintf(found->name, sizeof(found->name), "%s%s", tree_places[i].name, rest);
 		if (is_node_meminfo(found->name, &found->node))
 			found->view = VIEW_NODE_MEMINFO;
+		else if (is_set(found->name))
+			found->view = VIEW_SET;
 		return;
 	}
 }

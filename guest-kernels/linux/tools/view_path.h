@@ -13,6 +13,7 @@
 enum view {
 	VIEW_NONE, /* a file of the host */
 	VIEW_TREE, /* something in /sys/devices/system that is there in the tree, below cpu or node */
+	VIEW_SET, /* a list of CPUs or nodes there */
 	VIEW_NODE_MEMINFO,
 	VIEW_CPUINFO, /* /proc/ */
 	VIEW_MEMINFO,
@@ -31,7 +32,7 @@ enum view {
 struct view_path {
 	enum view view;
 	uint64_t node; /* NODE_MEMINFO */
-	char name[PATH_MAX]; /* TREE: from its root on */
+	char name[PATH_MAX]; /* what is in the tree: from its root on */
 };
 
 /* Where the tree is, for programs. */

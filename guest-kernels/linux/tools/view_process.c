@@ -148,7 +148,7 @@ static void print_stat(FILE *out, char *host, const struct facts *facts, const s
 	if (!rest)
 		return;
 	*rest++ = '\0';
-	fprintf(out, "%s) R", host);
+	fprintf(out, "%s) %c", host, first_thread(facts)[THREAD_STATE] == IKC_THREAD_RUNS ? 'R' : 'S');
 	strtok_r(rest, " \n", &kept);
 	while ((word = strtok_r(NULL, " \n", &kept))) {
 		if (stat_field(++at, facts, program, &value))
@@ -231,8 +231,9 @@ struct status_group {
 
 static void print_state_line(FILE *out, const struct facts *facts)
 {
-	(void)facts;
-	fputs("State:\tR (running)\n", out);
+	bool runs = first_thread(facts)[THREAD_STATE] == IKC_THREAD_RUNS;
+
+	fprintf(out, "State:\t%s\n", runs ? "R (running)" : "S (sleeping)");
 }
 
 static void print_threads_line(FILE *out, const struct facts *facts)

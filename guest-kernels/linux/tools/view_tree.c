@@ -17,6 +17,7 @@
 
 #include "cpu_text.h"
 #include "view_machine.h"
+#include "view_sets.h"
 
 #define LAST_CPU 1023 /* that an LWK can have */
 
@@ -67,16 +68,22 @@ static void make_link(struct tree *tree, const char *name, const char *target)
 		tree->error = -errno;
 }
 
+/* Of a text that is freed then; NULL: there was no memory for it. */
+static void make_text(struct tree *tree, const char *name, char *text, size_t length)
+{
+	if (text)
+		make_file(tree, name, text, length);
+	else if (!tree->error)
+		tree->error = -ENOMEM;
+	free(text);
+}
+
 /* NAME_list, as 0-3,8, or NAME, as the hexadecimal mask. */
 static void make_set(struct tree *tree, const char *name, const struct cpu_text_set *set, bool is_list)
 {
 	char *text = is_list ? cpu_text_list(set) : cpu_text_mask(set, tree->cpu_count);
 
-	if (!text)
-		tree->error = tree->error ? tree->error : -ENOMEM;
-	else
-		make_file(tree, name, text, strlen(text));
-	free(text);
+	make_text(tree, name, text, text ? strlen(text) : 0);
 }
 
 /* ---- CPUs ---- */
@@ -156,23 +163,14 @@ static void make_cpu(struct tree *tree, const uint64_t *cpu)
 
 static void make_cpus(struct tree *tree)
 {
-	struct cpu_text_set all = { 0 }, online = { 0 }, offline = { 0 };
-
-	for_each_fact(cpu, tree->facts, IKC_FACT_CPU) {
-		cpu_text_add(&all, cpu[CPU_ID]);
-		cpu_text_add(cpu[CPU_ONLINE] ? &online : &offline, cpu[CPU_ID]);
+	for_each_fact(cpu, tree->facts, IKC_FACT_CPU)
 		make_cpu(tree, cpu);
-	}
-	make_set(tree, "cpu/possible", &all, true);
-	make_set(tree, "cpu/present", &all, true);
-	make_set(tree, "cpu/online", &online, true);
-	make_set(tree, "cpu/offline", &offline, true);
 	make_line(tree, "cpu/kernel_max", "%d\n", LAST_CPU);
 }
 
 /* ---- nodes ---- */
 
-enum { NODE_ID, NODE_BYTES };
+enum { NODE_ID };
 
 static void make_distances(struct tree *tree, const uint64_t *node)
 {
@@ -210,28 +208,26 @@ static void make_node(struct tree *tree, const uint64_t *node)
 	make_distances(tree, node);
 	text = view_node_meminfo(tree->facts, id, &length);
 	snprintf(name, sizeof(name), "node/node%llu/meminfo", id);
-	if (text)
-		make_file(tree, name, text, length);
-	free(text);
+	make_text(tree, name, text, length);
 }
 
 static void make_nodes(struct tree *tree)
 {
-	struct cpu_text_set all = { 0 }, with_memory = { 0 }, with_cpus = { 0 };
-
-	for_each_fact(node, tree->facts, IKC_FACT_NODE) {
-		cpu_text_add(&all, node[NODE_ID]);
-		if (node[NODE_BYTES])
-			cpu_text_add(&with_memory, node[NODE_ID]);
+	for_each_fact(node, tree->facts, IKC_FACT_NODE)
 		make_node(tree, node);
+}
+
+static void make_sets(struct tree *tree)
+{
+	const char *name;
+	unsigned int i;
+
+	for (i = 0; (name = view_sets_name(i)); i++) {
+		size_t length;
+		char *text = view_sets_text(tree->facts, name, &length);
+
+		make_text(tree, name, text, length);
 	}
-	for_each_fact(cpu, tree->facts, IKC_FACT_CPU)
-		cpu_text_add(&with_cpus, cpu[CPU_NODE]);
-	make_set(tree, "node/possible", &all, true);
-	make_set(tree, "node/online", &all, true);
-	make_set(tree, "node/has_cpu", &with_cpus, true);
-	make_set(tree, "node/has_memory", &with_memory, true);
-	make_set(tree, "node/has_normal_memory", &with_memory, true);
 }
 
 /* ---- the file system ---- */
@@ -270,6 +266,7 @@ int view_tree_make(const struct facts *facts, int fd)
 	make_folder(&tree, "node");
 	make_nodes(&tree);
 	make_cpus(&tree);
+	make_sets(&tree);
 	if (!tree.error)
 		tree.error = forbid_writing(tree.root);
 	if (!tree.error && dup3(tree.root, fd, O_CLOEXEC) < 0)

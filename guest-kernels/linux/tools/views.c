@@ -22,6 +22,7 @@
 #include "view_maps.h"
 #include "view_path.h"
 #include "view_process.h"
+#include "view_sets.h"
 #include "view_tree.h"
 
 static const struct program *program;
@@ -146,6 +147,7 @@ static bool find_flags(const struct path_call *rule, const uint64_t *words, uint
 
 static const uint64_t facts_of_view[VIEWS] = {
 	[VIEW_TREE] = VIEW_TREE_FACTS,
+	[VIEW_SET] = VIEW_SETS_FACTS,
 	[VIEW_NODE_MEMINFO] = VIEW_MEMINFO_FACTS,
 	[VIEW_CPUINFO] = VIEW_CPUINFO_FACTS,
 	[VIEW_MEMINFO] = VIEW_MEMINFO_FACTS,
@@ -159,6 +161,8 @@ static const uint64_t facts_of_view[VIEWS] = {
 static char *make_text(const struct view_path *file, const struct facts *facts, size_t *length)
 {
 	switch (file->view) {
+	case VIEW_SET:
+		return view_sets_text(facts, file->name, length);
 	case VIEW_NODE_MEMINFO:
 		return view_node_meminfo(facts, file->node, length);
 	case VIEW_CPUINFO:
@@ -298,7 +302,7 @@ static bool is_to_be_read(const struct path_call *rule, const struct view_path *
 
 static bool is_in_sys(const struct view_path *file)
 {
-	return file->view == VIEW_TREE || file->view == VIEW_NODE_MEMINFO;
+	return file->view == VIEW_TREE || file->view == VIEW_SET || file->view == VIEW_NODE_MEMINFO;
 }
 
 static long call_on_file(const struct path_call *rule, const uint64_t *words, uint64_t flags,
@@ -361,6 +365,10 @@ long views_call(const struct ikc_process_message *call, uint64_t *facts)
 		*facts = facts_for(rule, flags, &file);
 		if (*facts && !told)
 			return VIEWS_TELL_FIRST;
+		if (told && told->count == FACTS_MAX) {
+			free(told);
+			return -ENOMEM;
+		}
 		/* A file of /proc is there on the host too, and looks the same. */
 		if (is_in_sys(&file) || file.view == VIEW_EXE || is_to_be_read(rule, &file, flags))
 			result = call_on_file(rule, call->words, flags, &file, told);

@@ -284,7 +284,7 @@ static bool take_aside(const struct ikc_process_message *message)
 	else if (message->kind != IKC_PROCESS_FACT)
 		return false;
 	else if (!facts_add(message))
-		die(EXIT_FAILED, "%s tells more of itself than can be", proxy->partition);
+		die(EXIT_FAILED, "no memory for what %s tells of itself", proxy->partition);
 	return true;
 }
 
