@@ -14,6 +14,8 @@ from orchestrator.errors import EnclaveError
 from orchestrator.pytest_plugin import Enclave, EnclaveFactory
 from orchestrator.run import RunFolder
 
+pytest.register_assert_rewrite("tests.e2e.seen_on_lwk")
+
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 COMMAND_DEADLINE_S = 120.0

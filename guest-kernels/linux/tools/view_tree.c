@@ -101,25 +101,31 @@ static struct cpu_text_set cpus_like(const struct tree *tree, const uint64_t *li
 	return set;
 }
 
+/* The same file under another name of the kernel's. */
+static void make_alias(struct tree *tree, const char *name, const char *alias)
+{
+	if (!tree->error && linkat(tree->root, name, tree->root, alias, 0))
+		tree->error = -errno;
+}
+
 /* Both forms, under both names that the kernel has had for it. */
-static void make_siblings(struct tree *tree, const char *folder, const char *const names[2],
+static void make_siblings(struct tree *tree, const char *folder, const char *name, const char *old_name,
 			  const struct cpu_text_set *set)
 {
-	char name[128];
-	int i;
+	static const char *const forms[] = { "", "_list" };
+	char path[128], alias[128];
+	int form;
 
-	for (i = 0; i < 2; i++) {
-		snprintf(name, sizeof(name), "%s/%s", folder, names[i]);
-		make_set(tree, name, set, false);
-		snprintf(name, sizeof(name), "%s/%s_list", folder, names[i]);
-		make_set(tree, name, set, true);
+	for (form = 0; form < 2; form++) {
+		snprintf(path, sizeof(path), "%s/%s%s", folder, name, forms[form]);
+		snprintf(alias, sizeof(alias), "%s/%s%s", folder, old_name, forms[form]);
+		make_set(tree, path, set, form);
+		make_alias(tree, path, alias);
 	}
 }
 
 static void make_topology(struct tree *tree, const char *cpu_folder, const uint64_t *cpu)
 {
-	static const char *const core_names[] = { "core_cpus", "thread_siblings" };
-	static const char *const package_names[] = { "package_cpus", "core_siblings" };
 	struct cpu_text_set core = cpus_like(tree, cpu, true, true, false);
 	struct cpu_text_set package = cpus_like(tree, cpu, false, true, false);
 	char folder[64], name[96];
@@ -130,8 +136,8 @@ static void make_topology(struct tree *tree, const char *cpu_folder, const uint6
 	make_line(tree, name, "%llu\n", (unsigned long long)cpu[CPU_CORE]);
 	snprintf(name, sizeof(name), "%s/physical_package_id", folder);
 	make_line(tree, name, "%llu\n", (unsigned long long)cpu[CPU_PACKAGE]);
-	make_siblings(tree, folder, core_names, &core);
-	make_siblings(tree, folder, package_names, &package);
+	make_siblings(tree, folder, "core_cpus", "thread_siblings", &core);
+	make_siblings(tree, folder, "package_cpus", "core_siblings", &package);
 }
 
 /* The CPU and its node know each other. */
