@@ -56,6 +56,10 @@ static void test_views_are_known_by_their_paths(void)
 	CHECK_EQ(view_at("/proc/1234", "stat"), VIEW_STAT);
 	CHECK_EQ(view_at("/", "proc/thread-self/maps"), VIEW_MAPS);
 	CHECK_EQ(view_at("/", "/proc/self/exe"), VIEW_EXE);
+	CHECK_EQ(view_at("/proc/self", "task"), VIEW_TASKS);
+	CHECK(!strcmp(found.name, "."));
+	CHECK_EQ(view_at("/proc/self", "task/77/stat"), VIEW_TASKS);
+	CHECK(!strcmp(found.name, "./77/stat"));
 	CHECK_EQ(view_at("/", "/sys/devices/system/cpu"), VIEW_TREE);
 	CHECK(!strcmp(found.name, "cpu"));
 	CHECK_EQ(view_at("/", "/sys/bus/node/devices/node0/cpulist"), VIEW_TREE);

@@ -218,6 +218,11 @@ void view_path_find(const char *joined, unsigned int id, struct view_path *found
 		return;
 	}
 	rest = behind_process(joined, id);
+	if (rest && behind(rest, "/task")) {
+		found->view = VIEW_TASKS;
+		snprintf(found->name, sizeof(found->name), ".%s", behind(rest, "/task"));
+		return;
+	}
 	if (rest && *rest) {
 		found->view = view_named(of_process, sizeof(of_process) / sizeof(of_process[0]), rest + 1);
 		return;

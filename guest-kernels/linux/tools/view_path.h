@@ -26,13 +26,14 @@ enum view {
 	VIEW_ENVIRON,
 	VIEW_AUXV,
 	VIEW_EXE,
+	VIEW_TASKS, /* something in task */
 	VIEWS,
 };
 
 struct view_path {
 	enum view view;
 	uint64_t node; /* NODE_MEMINFO */
-	char name[PATH_MAX]; /* what is in the tree: from its root on */
+	char name[PATH_MAX]; /* what is in the tree, or in task: from its root on */
 };
 
 /* Where the tree is, for programs. */

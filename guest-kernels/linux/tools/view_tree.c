@@ -10,44 +10,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "cpu_text.h"
+#include "loose_tree.h"
 #include "view_machine.h"
 #include "view_sets.h"
 
 #define LAST_CPU 1023 /* that an LWK can have */
 
 struct tree {
-	int root;
-	int error; /* the first one, and nothing was made after it */
+	struct loose_tree files;
 	const struct facts *facts;
 	unsigned int cpu_count; /* bits in a mask */
 };
 
-/* ---- files; the rights are set by themselves, because the umask is the program's ---- */
-
-static void make_folder(struct tree *tree, const char *name)
-{
-	if (!tree->error && (mkdirat(tree->root, name, 0755) || fchmodat(tree->root, name, 0755, 0)))
-		tree->error = -errno;
-}
-
-static void make_file(struct tree *tree, const char *name, const char *text, size_t length)
-{
-	int fd;
-
-	if (tree->error)
-		return;
-	fd = openat(tree->root, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
-	if (fd < 0 || write(fd, text, length) != (ssize_t)length || fchmod(fd, 0444))
-		tree->error = -errno;
-	if (fd >= 0)
-		close(fd);
-}
+/* ---- files ---- */
 
 __attribute__((format(printf, 3, 4))) static void make_line(struct tree *tree, const char *name, const char *format,
 							    ...)
@@ -59,23 +37,7 @@ __attribute__((format(printf, 3, 4))) static void make_line(struct tree *tree, c
 	va_start(words, format);
 	length = vsnprintf(line, sizeof(line), format, words);
 	va_end(words);
-	make_file(tree, name, line, length);
-}
-
-static void make_link(struct tree *tree, const char *name, const char *target)
-{
-	if (!tree->error && symlinkat(target, tree->root, name))
-		tree->error = -errno;
-}
-
-/* Of a text that is freed then; NULL: there was no memory for it. */
-static void make_text(struct tree *tree, const char *name, char *text, size_t length)
-{
-	if (text)
-		make_file(tree, name, text, length);
-	else if (!tree->error)
-		tree->error = -ENOMEM;
-	free(text);
+	loose_tree_file(&tree->files, name, line, length);
 }
 
 /* NAME_list, as 0-3,8, or NAME, as the hexadecimal mask. */
@@ -83,7 +45,7 @@ static void make_set(struct tree *tree, const char *name, const struct cpu_text_
 {
 	char *text = is_list ? cpu_text_list(set) : cpu_text_mask(set, tree->cpu_count);
 
-	make_text(tree, name, text, text ? strlen(text) : 0);
+	loose_tree_text(&tree->files, name, text, text ? strlen(text) : 0);
 }
 
 /* ---- CPUs ---- */
@@ -101,13 +63,6 @@ static struct cpu_text_set cpus_like(const struct tree *tree, const uint64_t *li
 	return set;
 }
 
-/* The same file under another name of the kernel's. */
-static void make_alias(struct tree *tree, const char *name, const char *alias)
-{
-	if (!tree->error && linkat(tree->root, name, tree->root, alias, 0))
-		tree->error = -errno;
-}
-
 /* Both forms, under both names that the kernel has had for it. */
 static void make_siblings(struct tree *tree, const char *folder, const char *name, const char *old_name,
 			  const struct cpu_text_set *set)
@@ -120,7 +75,7 @@ static void make_siblings(struct tree *tree, const char *folder, const char *nam
 		snprintf(path, sizeof(path), "%s/%s%s", folder, name, forms[form]);
 		snprintf(alias, sizeof(alias), "%s/%s%s", folder, old_name, forms[form]);
 		make_set(tree, path, set, form);
-		make_alias(tree, path, alias);
+		loose_tree_alias(&tree->files, path, alias);
 	}
 }
 
@@ -131,7 +86,7 @@ static void make_topology(struct tree *tree, const char *cpu_folder, const uint6
 	char folder[64], name[96];
 
 	snprintf(folder, sizeof(folder), "%s/topology", cpu_folder);
-	make_folder(tree, folder);
+	loose_tree_folder(&tree->files, folder);
 	snprintf(name, sizeof(name), "%s/core_id", folder);
 	make_line(tree, name, "%llu\n", (unsigned long long)cpu[CPU_CORE]);
 	snprintf(name, sizeof(name), "%s/physical_package_id", folder);
@@ -148,10 +103,10 @@ static void link_to_node(struct tree *tree, const uint64_t *cpu)
 
 	snprintf(name, sizeof(name), "cpu/cpu%llu/node%llu", id, node);
 	snprintf(target, sizeof(target), "../../node/node%llu", node);
-	make_link(tree, name, target);
+	loose_tree_link(&tree->files, name, target);
 	snprintf(name, sizeof(name), "node/node%llu/cpu%llu", node, id);
 	snprintf(target, sizeof(target), "../../cpu/cpu%llu", id);
-	make_link(tree, name, target);
+	loose_tree_link(&tree->files, name, target);
 }
 
 static void make_cpu(struct tree *tree, const uint64_t *cpu)
@@ -159,7 +114,7 @@ static void make_cpu(struct tree *tree, const uint64_t *cpu)
 	char folder[48], name[64];
 
 	snprintf(folder, sizeof(folder), "cpu/cpu%llu", (unsigned long long)cpu[CPU_ID]);
-	make_folder(tree, folder);
+	loose_tree_folder(&tree->files, folder);
 	snprintf(name, sizeof(name), "%s/online", folder);
 	make_line(tree, name, "%d\n", cpu[CPU_ONLINE] != 0);
 	if (cpu[CPU_ONLINE])
@@ -194,7 +149,7 @@ static void make_distances(struct tree *tree, const uint64_t *node)
 	}
 	text[length++] = '\n';
 	snprintf(name, sizeof(name), "node/node%llu/distance", (unsigned long long)node[NODE_ID]);
-	make_file(tree, name, text, length);
+	loose_tree_file(&tree->files, name, text, length);
 }
 
 static void make_node(struct tree *tree, const uint64_t *node)
@@ -206,7 +161,7 @@ static void make_node(struct tree *tree, const uint64_t *node)
 	size_t length;
 
 	snprintf(name, sizeof(name), "node/node%llu", id);
-	make_folder(tree, name);
+	loose_tree_folder(&tree->files, name);
 	snprintf(name, sizeof(name), "node/node%llu/cpulist", id);
 	make_set(tree, name, &cpus, true);
 	snprintf(name, sizeof(name), "node/node%llu/cpumap", id);
@@ -214,7 +169,7 @@ static void make_node(struct tree *tree, const uint64_t *node)
 	make_distances(tree, node);
 	text = view_node_meminfo(tree->facts, id, &length);
 	snprintf(name, sizeof(name), "node/node%llu/meminfo", id);
-	make_text(tree, name, text, length);
+	loose_tree_text(&tree->files, name, text, length);
 }
 
 static void make_nodes(struct tree *tree)
@@ -232,51 +187,27 @@ static void make_sets(struct tree *tree)
 		size_t length;
 		char *text = view_sets_text(tree->facts, name, &length);
 
-		make_text(tree, name, text, length);
+		loose_tree_text(&tree->files, name, text, length);
 	}
-}
-
-/* ---- the file system ---- */
-
-/* Mounted nowhere: it is there as long as somebody has it open. Below 0: -errno. */
-static int make_file_system(void)
-{
-	int context = fsopen("tmpfs", FSOPEN_CLOEXEC), root = -1, error;
-
-	if (context < 0)
-		return -errno;
-	if (!fsconfig(context, FSCONFIG_SET_STRING, "mode", "0755", 0) &&
-	    !fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0))
-		root = fsmount(context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
-	error = -errno;
-	close(context);
-	return root < 0 ? error : root;
-}
-
-static int forbid_writing(int root)
-{
-	struct mount_attr attributes = { .attr_set = MOUNT_ATTR_RDONLY };
-
-	return mount_setattr(root, "", AT_EMPTY_PATH, &attributes, sizeof(attributes)) ? -errno : 0;
 }
 
 int view_tree_make(const struct facts *facts, int fd)
 {
-	struct tree tree = { .root = make_file_system(), .facts = facts };
+	struct tree tree = { .files = loose_tree_begin(), .facts = facts };
+	int root, error = 0;
 
-	if (tree.root < 0)
-		return tree.root;
 	for_each_fact(cpu, facts, IKC_FACT_CPU)
 		tree.cpu_count += tree.cpu_count < CPU_TEXT_MAX;
-	make_folder(&tree, "cpu");
-	make_folder(&tree, "node");
+	loose_tree_folder(&tree.files, "cpu");
+	loose_tree_folder(&tree.files, "node");
 	make_nodes(&tree);
 	make_cpus(&tree);
 	make_sets(&tree);
-	if (!tree.error)
-		tree.error = forbid_writing(tree.root);
-	if (!tree.error && dup3(tree.root, fd, O_CLOEXEC) < 0)
-		tree.error = -errno;
-	close(tree.root);
-	return tree.error;
+	root = loose_tree_end(&tree.files);
+	if (root < 0)
+		return root;
+	if (dup3(root, fd, O_CLOEXEC) < 0)
+		error = -errno;
+	close(root);
+	return error;
 }

@@ -23,6 +23,7 @@
 #include "view_path.h"
 #include "view_process.h"
 #include "view_sets.h"
+#include "view_tasks.h"
 #include "view_tree.h"
 
 static const struct program *program;
@@ -156,10 +157,13 @@ static const uint64_t facts_of_view[VIEWS] = {
 	[VIEW_STAT] = VIEW_STAT_FACTS,
 	[VIEW_STATM] = VIEW_STATM_FACTS,
 	[VIEW_STATUS] = VIEW_STATUS_FACTS,
+	[VIEW_TASKS] = VIEW_TASKS_FACTS,
 };
 
 static char *make_text(const struct view_path *file, const struct facts *facts, size_t *length)
 {
+	struct view_subject subject = { facts, program, view_thread(facts, getpid()), true };
+
 	switch (file->view) {
 	case VIEW_SET:
 		return view_sets_text(facts, file->name, length);
@@ -174,11 +178,11 @@ static char *make_text(const struct view_path *file, const struct facts *facts, 
 	case VIEW_MAPS:
 		return view_maps(facts, length);
 	case VIEW_STAT:
-		return view_stat(facts, program, length);
+		return view_stat(&subject, length);
 	case VIEW_STATM:
-		return view_statm(facts, program, length);
+		return view_statm(facts, length);
 	case VIEW_STATUS:
-		return view_status(facts, program, length);
+		return view_status(&subject, length);
 	case VIEW_CMDLINE:
 		return view_text_of(&program->place.arguments, length);
 	case VIEW_ENVIRON:
@@ -288,6 +292,19 @@ static long call_on_exe(const struct path_call *rule, const uint64_t *words, uin
 	return make_elsewhere(rule, words, flags, AT_FDCWD, path);
 }
 
+static long call_on_tasks(const struct path_call *rule, const uint64_t *words, uint64_t flags, const char *name,
+			  const struct facts *facts)
+{
+	int root = view_tasks_make(facts, program);
+	long result;
+
+	if (root < 0)
+		return root;
+	result = make_elsewhere(rule, words, flags, root, name);
+	close(root);
+	return result;
+}
+
 /* ---- the call ---- */
 
 static bool is_to_write(uint64_t flags)
@@ -297,7 +314,14 @@ static bool is_to_write(uint64_t flags)
 
 static bool is_to_be_read(const struct path_call *rule, const struct view_path *file, uint64_t flags)
 {
-	return rule->deed == OPEN && !(flags & O_PATH) && file->view != VIEW_TREE && file->view != VIEW_EXE;
+	return rule->deed == OPEN && !(flags & O_PATH) && file->view != VIEW_TREE && file->view != VIEW_EXE &&
+	       file->view != VIEW_TASKS;
+}
+
+/* What the host has in that place is another thing. */
+static bool is_of_process_alone(const struct view_path *file)
+{
+	return file->view == VIEW_EXE || file->view == VIEW_TASKS;
 }
 
 static bool is_in_sys(const struct view_path *file)
@@ -316,6 +340,8 @@ static long call_on_file(const struct path_call *rule, const uint64_t *words, ui
 		return flags & O_DIRECTORY ? -ENOTDIR : open_text(file, facts, flags);
 	if (file->view == VIEW_EXE)
 		return call_on_exe(rule, words, flags);
+	if (file->view == VIEW_TASKS)
+		return call_on_tasks(rule, words, flags, file->name, facts);
 	if (!make_tree(facts, &error))
 		return error;
 	return make_elsewhere(rule, words, flags, tree_fd, file->name);
@@ -324,7 +350,7 @@ static long call_on_file(const struct path_call *rule, const uint64_t *words, ui
 /* What has to be known before; 0: nothing. */
 static uint64_t facts_for(const struct path_call *rule, uint64_t flags, const struct view_path *file)
 {
-	if (is_to_be_read(rule, file, flags))
+	if (is_to_be_read(rule, file, flags) || file->view == VIEW_TASKS)
 		return facts_of_view[file->view];
 	return is_in_sys(file) && !__atomic_load_n(&tree_made, __ATOMIC_ACQUIRE) ? VIEW_TREE_FACTS : 0;
 }
@@ -370,7 +396,7 @@ long views_call(const struct ikc_process_message *call, uint64_t *facts)
 			return -ENOMEM;
 		}
 		/* A file of /proc is there on the host too, and looks the same. */
-		if (is_in_sys(&file) || file.view == VIEW_EXE || is_to_be_read(rule, &file, flags))
+		if (is_in_sys(&file) || is_of_process_alone(&file) || is_to_be_read(rule, &file, flags))
 			result = call_on_file(rule, call->words, flags, &file, told);
 	}
 	free(told);

@@ -188,10 +188,12 @@ static void check_stack(void)
 
 /* ---- the process ---- */
 
-static void *wait_for_ever(void *unused)
+static void *wait_for_ever(void *id)
 {
+	if (id)
+		__atomic_store_n((pid_t *)id, gettid(), __ATOMIC_RELEASE);
 	pause();
-	return unused;
+	return NULL;
 }
 
 static void ignore(int number)
@@ -222,6 +224,58 @@ static void check_status(void)
 	CHECK(strtoull(field(text, "SigCgt"), NULL, 16) & 1ull << (SIGUSR1 - 1), "%.20s", field(text, "SigCgt"));
 	printf("%.*s %.*s\n", (int)strcspn(field(text, "Cpus_allowed_list"), "\n"), field(text, "Cpus_allowed_list"),
 	       (int)strcspn(field(text, "Mems_allowed_list"), "\n"), field(text, "Mems_allowed_list"));
+}
+
+/* The state of a thread as its stat tells it, if that is of this thread; 0 else. */
+static char state_of(int folder, pid_t id)
+{
+	char path[32], text[512] = "", state = 0;
+	int fd, told = 0;
+
+	snprintf(path, sizeof(path), "%d/stat", id);
+	fd = openat(folder, path, O_RDONLY);
+	CHECK(fd >= 0 && read(fd, text, sizeof(text) - 1) > 0, "%s", path);
+	CHECK(sscanf(text, "%d (%*[^)]) %c", &told, &state) == 2, "%s", text);
+	close(fd);
+	return told == id ? state : 0;
+}
+
+static void check_tasks(void)
+{
+	pid_t ids[5] = { [4] = getpid() };
+	struct dirent *entry;
+	char path[64], *text;
+	pthread_t thread;
+	int folder, i, count = 0;
+	DIR *list;
+
+	for (i = 0; i < 4; i++) {
+		pthread_create(&thread, NULL, wait_for_ever, &ids[i]);
+		while (!__atomic_load_n(&ids[i], __ATOMIC_ACQUIRE))
+			sched_yield();
+	}
+	folder = open("/proc/self/task", O_RDONLY | O_DIRECTORY);
+	list = fdopendir(dup(folder));
+	while ((entry = readdir(list))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		for (i = 0; i < 5 && ids[i] != atoi(entry->d_name); i++)
+			;
+		CHECK(i < 5, "%s", entry->d_name);
+		count++;
+	}
+	CHECK(count == 5, "%d threads", count);
+	for (i = 0; i < 5; i++) {
+		CHECK(state_of(folder, ids[i]), "%d", ids[i]);
+		snprintf(path, sizeof(path), "/proc/self/task/%d", ids[i]);
+		CHECK(!access(path, X_OK), "%s", path);
+		snprintf(path, sizeof(path), "/proc/%d/task/%d/status", getpid(), ids[i]);
+		text = read_file(path);
+		CHECK(atoi(field(text, "Pid")) == ids[i] && atoi(field(text, "Tgid")) == getpid(), "%s", text);
+		snprintf(path, sizeof(path), "/proc/self/task/%d/comm", ids[i]);
+		CHECK(!strncmp(read_file(path), "tells\n", 6), "%s", path);
+	}
+	CHECK(access("/proc/self/task/1", F_OK) < 0 && errno == ENOENT, "a thread of another");
 }
 
 static void check_stat(void)
@@ -467,6 +521,8 @@ int main(int argc, char **argv)
 		check_status();
 	else if (!strcmp(deed, "stat"))
 		check_stat();
+	else if (!strcmp(deed, "tasks"))
+		check_tasks();
 	else if (!strcmp(deed, "given"))
 		check_given(argv[0]);
 	else if (!strcmp(deed, "memory"))
