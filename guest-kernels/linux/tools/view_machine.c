@@ -176,7 +176,7 @@ char *view_times(const struct facts *facts, size_t *length)
 	}
 	for_each_fact(cpu, facts, IKC_FACT_CPU) {
 		busy_ns += cpu[CPU_BUSY_NS];
-		all_ns += now;
+		all_ns += cpu[CPU_ONLINE] ? now : 0;
 	}
 	print_times(out, "cpu ", busy_ns, all_ns);
 	for_each_fact(cpu, facts, IKC_FACT_CPU) {

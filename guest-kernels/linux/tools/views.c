@@ -212,10 +212,14 @@ static int open_to_read(int fd, int flags)
 static long open_text(const struct view_path *file, const struct facts *facts, int flags)
 {
 	size_t length;
-	char *text = make_text(file, facts, &length);
-	int fd = text ? memfd_create("lwk", MFD_CLOEXEC) : -1;
-	long result = text ? -errno : -ENOMEM;
+	char *text;
+	long result;
+	int fd;
 
+	errno = ENOMEM;
+	text = make_text(file, facts, &length);
+	fd = text ? memfd_create("lwk", MFD_CLOEXEC) : -1;
+	result = -errno;
 	if (fd >= 0 && write(fd, text, length) == (ssize_t)length)
 		result = open_to_read(fd, flags);
 	else if (fd >= 0)
