@@ -153,11 +153,13 @@ def sleeper(host: Enclave) -> Iterator[int]:
     """The process id of a program on lwk0 that has come to wait, and made no thread."""
     start = "lwkexec -p lwk0 -- busybox sleep 1000 >/dev/null 2>&1 & echo $!"
     pid = int(host.host.succeed("sh", "-c", start))
-    has_called = f'"pid": {pid}, .*"offloads": [1-9]'
-    ready = f"until ikcctl ps lwk0 --json | grep -q '{has_called}'; do usleep 20000; done"
-    assert host.host.run("timeout", "30", "sh", "-c", ready).status == 0
-    yield pid
-    host.host.succeed("sh", "-c", f"kill {pid}; while kill -0 {pid} 2>/dev/null; do usleep 20000; done")
+    try:
+        has_called = f'"pid": {pid}, .*"offloads": [1-9]'
+        ready = f"until ikcctl ps lwk0 --json | grep -q '{has_called}'; do usleep 20000; done"
+        assert host.host.run("timeout", "30", "sh", "-c", ready).status == 0
+        yield pid
+    finally:
+        host.host.succeed("sh", "-c", f"kill {pid}; while kill -0 {pid} 2>/dev/null; do usleep 20000; done")
 
 
 def processes(enclave: Enclave, *words: str) -> list[dict[str, Any]]:
