@@ -108,7 +108,21 @@ def test_memory_is_the_sum_of_the_nodes(lwk: str, host: Enclave) -> None:
 
 
 @pytest.mark.parametrize(
-    "deed", ["maps", "mapped", "stack", "stat", "tasks", "given", "memory", "paths", "bad", "race", "threads"]
+    "deed",
+    [
+        "maps",
+        "mapped",
+        "many",
+        "stack",
+        "stat",
+        "tasks",
+        "given",
+        "memory",
+        "paths",
+        "bad",
+        "race",
+        "threads",
+    ],
 )
 def test_program_finds_of_itself_what_is_so(deed: str, host: Enclave) -> None:
     done = on_lwk(host, "lwk0", PROGRAM, deed)

@@ -167,6 +167,10 @@ static void test_facts_are_kept_for_each_slot_until_they_are_taken(void)
 	}
 	CHECK_EQ(sum, 25);
 	CHECK(!facts_next(facts, IKC_FACT_NODE, NULL));
+	CHECK(facts_have(facts, 1 << IKC_FACT_CPU));
+	CHECK(!facts_have(facts, 1 << IKC_FACT_CPU | 1 << IKC_FACT_NODE));
+	CHECK(facts_have(NULL, 0));
+	CHECK(!facts_have(NULL, 1 << IKC_FACT_CPU));
 	CHECK(!facts_next(NULL, IKC_FACT_CPU, NULL));
 	free(facts);
 	CHECK(!facts_take(0));

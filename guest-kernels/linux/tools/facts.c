@@ -65,3 +65,13 @@ const uint64_t *facts_next(const struct facts *facts, enum ikc_process_fact kind
 			return facts->all[at].words;
 	return NULL;
 }
+
+bool facts_have(const struct facts *facts, uint64_t set)
+{
+	unsigned int kind;
+
+	for (kind = 0; kind < IKC_FACT_KINDS; kind++)
+		if (set >> kind & 1 && !facts_next(facts, kind, NULL))
+			return false;
+	return true;
+}

@@ -25,6 +25,9 @@ bool facts_add(const struct ikc_process_message *message);
 /* What has come for that thread since this was last asked, or NULL; to be freed. */
 struct facts *facts_take(uint32_t slot);
 
+/* Whether there is one at least of each kind in the set, of which bit 1 << kind is each. */
+bool facts_have(const struct facts *facts, uint64_t set);
+
 /* The words of the next fact of a kind behind `previous`, or of the first: NULL. NULL: there is no more. */
 const uint64_t *facts_next(const struct facts *facts, enum ikc_process_fact kind, const uint64_t *previous);
 

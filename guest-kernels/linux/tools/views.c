@@ -379,30 +379,38 @@ static bool is_whole_page(uint64_t address)
 	return !(address & 4095);
 }
 
-long views_call(const struct ikc_process_message *call, uint64_t *facts)
+static long call_on_path(const struct path_call *rule, const uint64_t *words, const struct facts *told, uint64_t *facts)
 {
-	struct facts *told = call->flags & IKC_PROCESS_TOLD ? facts_take(call->slot) : NULL;
-	const struct path_call *rule = find_call(call->number);
 	struct view_path file;
 	uint64_t flags;
-	long result = VIEWS_NOT_OURS;
+
+	if (!find_flags(rule, words, &flags) || !find_file(rule, words, &file))
+		return VIEWS_NOT_OURS;
+	*facts = facts_for(rule, flags, &file);
+	if (told && told->count == FACTS_MAX)
+		return -ENOMEM;
+	if (!facts_have(told, *facts)) /* also if another thread has changed the path since */
+		return VIEWS_TELL_FIRST;
+	/* a file of /proc is there on the host too, and looks the same until it is read */
+	if (!is_in_sys(&file) && !is_of_process_alone(&file) && !is_to_be_read(rule, &file, flags))
+		return VIEWS_NOT_OURS;
+	return call_on_file(rule, words, flags, &file, told);
+}
+
+long views_call(const struct ikc_process_message *call, uint64_t *facts)
+{
+	const struct path_call *rule = find_call(call->number);
+	struct facts *told;
+	long result;
 
 	if (call->flags & IKC_PROCESS_MAPS && is_whole_page(call->words[1]))
 		file_areas_add(call->words[1], call->words[2], call->words[0], call->words[3]);
 	if (call->number == SYS_getcwd)
 		return get_cwd(call->words);
-	if (rule && find_flags(rule, call->words, &flags) && find_file(rule, call->words, &file)) {
-		*facts = facts_for(rule, flags, &file);
-		if (*facts && !told)
-			return VIEWS_TELL_FIRST;
-		if (told && told->count == FACTS_MAX) {
-			free(told);
-			return -ENOMEM;
-		}
-		/* A file of /proc is there on the host too, and looks the same. */
-		if (is_in_sys(&file) || is_of_process_alone(&file) || is_to_be_read(rule, &file, flags))
-			result = call_on_file(rule, call->words, flags, &file, told);
-	}
+	if (!rule)
+		return VIEWS_NOT_OURS;
+	told = call->flags & IKC_PROCESS_TOLD ? facts_take(call->slot) : NULL;
+	result = call_on_path(rule, call->words, told, facts);
 	free(told);
 	return result;
 }
