@@ -2,6 +2,7 @@
 /* Which files the program has mapped. */
 #include "file_areas.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,82 +10,86 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Of a file that was mapped once. There are not many, and they stay. */
+struct name {
+	struct name *next;
+	char path[];
+};
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct file_area *all; /* under it; no two overlap */
+static struct name *names; /* under it, and so are the areas */
+static struct file_area *areas;
+static size_t count, room;
 
-/* Of one that is there, from `start` on. NULL: no memory. */
-static struct file_area *copy_from(const struct file_area *area, uint64_t start)
+/* NULL: no memory. */
+static const char *keep_name(const char *path)
 {
-	size_t size = sizeof(*area) + strlen(area->path) + 1;
-	struct file_area *copy = malloc(size);
+	size_t size = strlen(path) + 1;
+	struct name *name;
 
-	if (!copy)
+	for (name = names; name; name = name->next)
+		if (!strcmp(name->path, path))
+			return name->path;
+	name = malloc(sizeof(*name) + size);
+	if (!name)
 		return NULL;
-	memcpy(copy, area, size);
-	copy->offset += start - area->start;
-	copy->start = start;
-	return copy;
+	memcpy(name->path, path, size);
+	name->next = names;
+	names = name;
+	return name->path;
 }
 
-/* Takes [start, end) out of one. What is left of it behind that is a new one, which follows. */
-static void cut(struct file_area *area, uint64_t start, uint64_t end)
+/* An empty one is none. */
+static void add(struct file_area area)
 {
-	struct file_area *behind = area->end > end ? copy_from(area, end) : NULL;
+	if (area.start >= area.end)
+		return;
+	if (count == room) {
+		size_t wanted = room ? 2 * room : 64;
+		struct file_area *grown = realloc(areas, wanted * sizeof(*areas));
 
-	if (behind)
-		area->next = behind;
-	area->end = start > area->start ? start : area->start;
+		if (!grown)
+			return;
+		areas = grown;
+		room = wanted;
+	}
+	areas[count++] = area;
 }
 
-/* Under the lock. */
+/* Takes the range out of those that have a part of it; what is left of them comes last. */
 static void drop(uint64_t start, uint64_t end)
 {
-	struct file_area **link = &all;
+	size_t i = count;
 
-	while (*link) {
-		struct file_area *area = *link;
+	while (i-- > 0) {
+		struct file_area before = areas[i], behind = areas[i];
 
-		if (area->start < end && start < area->end)
-			cut(area, start, end);
-		if (area->start < area->end) {
-			link = &area->next;
+		if (before.start >= end || start >= before.end)
 			continue;
-		}
-		*link = area->next;
-		free(area);
+		areas[i] = areas[--count];
+		before.end = start;
+		behind.offset += end - behind.start;
+		behind.start = end;
+		add(before);
+		add(behind);
 	}
 }
 
-static struct file_area *describe(uint64_t start, uint64_t size, int fd, uint64_t offset)
+void file_areas_add(uint64_t start, uint64_t size, int fd, uint64_t offset)
 {
 	char link[32], path[PATH_MAX];
-	struct file_area *area;
 	struct stat status;
 	ssize_t length;
 
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
 	length = readlink(link, path, sizeof(path) - 1);
 	if (length < 0 || fstat(fd, &status))
-		return NULL;
+		length = 0;
 	path[length] = '\0';
-	area = malloc(sizeof(*area) + length + 1);
-	if (area) {
-		*area = (struct file_area) { NULL, start, start + size, offset, status.st_dev, status.st_ino };
-		memcpy(area->path, path, length + 1);
-	}
-	return area;
-}
-
-void file_areas_add(uint64_t start, uint64_t size, int fd, uint64_t offset)
-{
-	struct file_area *area = describe(start, size, fd, offset);
-
 	pthread_mutex_lock(&lock);
 	drop(start, start + size);
-	if (area) {
-		area->next = all;
-		all = area;
-	}
+	if (length)
+		add((struct file_area) { start, start + size, offset, status.st_dev, status.st_ino, keep_name(path) });
 	pthread_mutex_unlock(&lock);
 }
 
@@ -95,10 +100,10 @@ void file_areas_drop(uint64_t start, uint64_t size)
 	pthread_mutex_unlock(&lock);
 }
 
-const struct file_area *file_areas_hold(void)
+struct file_areas file_areas_hold(void)
 {
 	pthread_mutex_lock(&lock);
-	return all;
+	return (struct file_areas) { areas, count };
 }
 
 void file_areas_release(void)

@@ -39,13 +39,17 @@ static bool cut(struct part *part, uint64_t start, uint64_t end)
 	return true;
 }
 
-static void cut_at_files(struct part *part, const struct file_area *files)
+static void cut_at_files(struct part *part, const struct file_areas *files)
 {
-	for (; files; files = files->next) {
-		if (!cut(part, files->start, files->end))
+	size_t i;
+
+	for (i = 0; i < files->count; i++) {
+		const struct file_area *file = &files->all[i];
+
+		if (!cut(part, file->start, file->end))
 			continue;
-		part->name = files->path;
-		part->file = files;
+		part->name = file->path;
+		part->file = file;
 	}
 }
 
@@ -65,7 +69,7 @@ static void print_part(FILE *out, const struct part *part, uint64_t protection)
 }
 
 /* The heap begins behind the program's data, of which the last page may be the file's and more. */
-static void print_area(FILE *out, const uint64_t *area, const uint64_t *process, const struct file_area *files)
+static void print_area(FILE *out, const uint64_t *area, const uint64_t *process, const struct file_areas *files)
 {
 	uint64_t heap_end = (process[PROCESS_HEAP_END] + PAGE - 1) & ~(PAGE - 1);
 	struct part part = { .start = area[AREA_START] };
@@ -84,7 +88,7 @@ static void print_area(FILE *out, const uint64_t *area, const uint64_t *process,
 char *view_maps(const struct facts *facts, size_t *length)
 {
 	const uint64_t *process = facts_next(facts, IKC_FACT_PROCESS, NULL);
-	const struct file_area *files;
+	struct file_areas files;
 	char *text = NULL;
 	FILE *out = process ? open_memstream(&text, length) : NULL;
 
@@ -92,7 +96,7 @@ char *view_maps(const struct facts *facts, size_t *length)
 		return NULL;
 	files = file_areas_hold();
 	for_each_fact(area, facts, IKC_FACT_AREA)
-		print_area(out, area, process, files);
+		print_area(out, area, process, &files);
 	file_areas_release();
 	return fclose(out) ? NULL : text;
 }
