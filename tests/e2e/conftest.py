@@ -16,6 +16,8 @@ from orchestrator.pytest_plugin import Enclave, EnclaveFactory
 from orchestrator.run import RunFolder
 from tests.e2e.quiet import require_quiet
 
+pytest.register_assert_rewrite("tests.e2e.seen_on_lwk")
+
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 COMMAND_DEADLINE_S = 120.0

@@ -22,10 +22,14 @@ from orchestrator.spec_file import load_spec
 from tests.e2e import acpi_tables, seen_by_linux
 from tests.e2e.conftest import HERE, NODES_SEED, ROOT
 from tests.e2e.node_slice import Slice, grouped, slice_of
+from tests.e2e.seen_on_lwk import Tree, check_cpus, check_nodes
 
 OWN = ("topology", "irregular")
 NODES = ("knl", "xeon-max", "epyc-nps4", "a64fx-like", "manycore", "wide", "duo", "family", "twins")
 CHOSEN = random.Random(NODES_SEED).sample(NODES, 2)
+
+# A program that looks into all files of more CPUs takes long.
+CPUS_LOOKED_AT = 16
 
 # No PC has RAM between 640 KiB and 1 MiB.
 PC_HOLE = 0x60000
@@ -223,6 +227,14 @@ def test_host_reads_the_same_reports_through_ikc(node: Booted) -> None:
         assert [[cpu["apic_id"], cpu["node"]] for cpu in seen["cpus"]] == told["cpus"]
         assert [list(each.values()) for each in seen["ranges"]] == told["ranges"]
         assert seen["distances"] == told["distances"]
+
+
+def test_programs_on_each_lwk_see_its_slice(node: Booted) -> None:
+    for name, given in node.of_kind("lwk"):
+        if given.cpus <= CPUS_LOOKED_AT:
+            tree = Tree(node.enclave, name)
+            check_cpus(tree, given)
+            check_nodes(tree, given)
 
 
 def having(rows: list[Any]) -> list[int]:

@@ -33,6 +33,8 @@ def ikcctl(tmp_path_factory: pytest.TempPathFactory) -> Ikcctl:
         ("ping lwk0 -c", "ping: -c needs a value"),
         ("ping lwk0 -c 0", '-c is "0", but must be a number from 1 to'),
         ("ping lwk0 -i soon", '-i is "soon", but must be seconds'),
+        ("ps lwk0 lwk1", "ps takes PEER, but was given 2 words"),
+        ("ps --all", 'ps has no option "--all"'),
         ("receive 70000", 'PORT is "70000", but must be a number from 1 to 65535'),
         ("stream lwk0", "stream needs one of --to and --from"),
         ("stream lwk0 --to --from", "stream needs one of --to and --from"),

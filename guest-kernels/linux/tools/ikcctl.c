@@ -26,6 +26,7 @@ static const struct verb verbs[] = {
 	{ "stream", verb_stream, "PEER --to|--from [--channel] [--by PARTITION] [--count N] [--seed S] [--json]" },
 	{ "serve", verb_serve, "                                  echoes, and checks streams, for ever" },
 	{ "channels", verb_channels, "[--json]                          those of this partition that are in use" },
+	{ "ps", verb_ps, "[PEER] [--json]                   processes of an LWK, or of all that are READY" },
 	{ "bench", verb_bench, "PEER KIND [--by PARTITION] [--size N] [--count N] [--cpu N] [--peer-cpu N] [--json]" },
 	{ "window", verb_window, "PEER --read ADDRESS LENGTH        its memory, at guest-physical ADDRESS" },
 	{ "ready", verb_ready, "                                  tells the monitor that this host is READY" },

@@ -13,6 +13,7 @@
 #include "options.h"
 #include "program.h"
 #include "proxy.h"
+#include "views.h"
 #include "workers.h"
 
 #define OWN_FAILURE 125
@@ -162,7 +163,7 @@ static void take_name(char **argv, char **words)
 int main(int argc, char **argv)
 {
 	struct wishes wishes;
-	struct program program;
+	static struct program program;
 	struct proxy proxy;
 
 	(void)argc;
@@ -175,11 +176,13 @@ int main(int argc, char **argv)
 	program = program_find(wishes.words);
 	proxy = proxy_open(&(struct proxy_wishes) {
 		.partition = wishes.partition,
+		.name = basename(program.words[0]),
 		.traces = wishes.trace != CALL_TRACE_OFF,
 		.look_ns = wishes.poll_us * 1000,
 	});
 	call_places_tell(&wishes.places, &proxy);
 	program_start(&program, &proxy, &wishes.cpus, environ);
 	take_name(argv, program.words);
+	views_begin(&proxy, &program);
 	workers_run(&proxy, wishes.trace);
 }

@@ -18,6 +18,7 @@
 
 #include "error.h"
 #include "loaded.h"
+#include "file_areas.h"
 
 #define PAGE 4096ull
 #define SCRIPTS_MAX 4 /* that name each other as their interpreters, as in Linux */
@@ -110,6 +111,17 @@ static void name_image(const struct stat *status, uint64_t image[2])
 	}
 }
 
+/* As the kernel knows the file; empty if it does not say. */
+static void tell_path(int fd, char path[PATH_MAX])
+{
+	char link[32];
+	ssize_t length;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	length = readlink(link, path, PATH_MAX - 1);
+	path[length < 0 ? 0 : length] = '\0';
+}
+
 static struct program_file read_file(const char *path, int fd, const char *start, size_t length)
 {
 	struct program_file file = { .fd = fd };
@@ -123,6 +135,7 @@ static struct program_file read_file(const char *path, int fd, const char *start
 	headers = calloc(header.e_phnum, sizeof(*headers));
 	if (!headers || fstat(fd, &status))
 		die(EXIT_FAILED, "%s: %s", path, strerror(errno));
+	tell_path(fd, file.path);
 	program_read(path, fd, headers, header.e_phnum * sizeof(*headers), header.e_phoff);
 	error = elf_read_segments(&header, headers, status.st_size, &file.elf);
 	free(headers);
@@ -240,7 +253,7 @@ static uint64_t push(struct stack *stack, const void *bytes, size_t size)
 	return stack->at;
 }
 
-static uint64_t *push_strings(struct stack *stack, char **strings, size_t *count)
+static uint64_t *push_strings(struct stack *stack, char **strings, size_t *count, struct program_range *range)
 {
 	uint64_t *addresses;
 	size_t i;
@@ -250,35 +263,37 @@ static uint64_t *push_strings(struct stack *stack, char **strings, size_t *count
 	addresses = calloc(*count + 1, sizeof(*addresses));
 	if (!addresses)
 		die(EXIT_FAILED, "no memory");
+	range->end = stack->at;
 	for (i = *count; i-- > 0;)
 		addresses[i] = push(stack, strings[i], strlen(strings[i]) + 1);
+	range->start = stack->at;
 	return addresses;
 }
 
 /* As the kernel leaves it to a program (System V ABI, x86-64, 3.4.1): argc, argv, envp, auxv. */
-static uint64_t build_stack(const struct program *program, uint64_t main_base, uint64_t interpreter_base,
-			    char **environment)
+static uint64_t build_stack(struct program *program, char **environment)
 {
 	const struct elf_file *elf = &program->main.elf;
+	struct program_place *place = &program->place;
 	struct stack stack = { STACK_TOP, STACK_TOP - ARGUMENTS_MAX };
 	uint64_t path = push(&stack, program->path, strlen(program->path) + 1);
 	uint64_t platform = push(&stack, "x86_64", sizeof("x86_64"));
 	size_t argument_count, variable_count;
-	uint64_t *variables = push_strings(&stack, environment, &variable_count);
-	uint64_t *arguments = push_strings(&stack, program->words, &argument_count);
+	uint64_t *variables = push_strings(&stack, environment, &variable_count, &place->environment);
+	uint64_t *arguments = push_strings(&stack, program->words, &argument_count, &place->arguments);
 	char noise[16];
 	uint64_t count;
 
 	if (getrandom(noise, sizeof(noise), 0) != sizeof(noise))
 		die(EXIT_FAILED, "getrandom: %s", strerror(errno));
 	const uint64_t auxiliary[] = {
-		AT_PHDR, elf->headers ? main_base + elf->headers : 0,
+		AT_PHDR, elf->headers ? place->main + elf->headers : 0,
 		AT_PHENT, sizeof(Elf64_Phdr),
 		AT_PHNUM, elf->header_count,
 		AT_PAGESZ, PAGE,
-		AT_BASE, interpreter_base,
+		AT_BASE, place->interpreter,
 		AT_FLAGS, 0,
-		AT_ENTRY, main_base + elf->entry,
+		AT_ENTRY, place->main + elf->entry,
 		AT_UID, getuid(),
 		AT_EUID, geteuid(),
 		AT_GID, getgid(),
@@ -293,6 +308,9 @@ static uint64_t build_stack(const struct program *program, uint64_t main_base, u
 		AT_EXECFN, path,
 		AT_NULL, 0,
 	};
+
+	_Static_assert(sizeof(auxiliary) == sizeof(place->auxiliary), "room for all of them");
+	memcpy(place->auxiliary, auxiliary, sizeof(auxiliary));
 
 	/* all words together, argc too, end at a multiple of 16 */
 	stack.at &= ~15ull;
@@ -329,14 +347,14 @@ static void take_start(const struct proxy *proxy)
 		die(EXIT_FAILED, "%s does not start it: %s", proxy->partition, strerror(-result));
 }
 
-void program_start(const struct program *program, const struct proxy *proxy, const struct program_cpus *cpus,
+void program_start(struct program *program, const struct proxy *proxy, const struct program_cpus *cpus,
 		   char **environment)
 {
 	struct loaded main = loaded_place(&program->main, program->path, MOVED_START);
 	struct loaded interpreter = loaded_place(&program->interpreter, "its interpreter", INTERPRETER_START);
 	bool interpreted = program->main.elf.interpreter_size;
 	const struct loaded *first = interpreted ? &interpreter : &main;
-	uint64_t stack;
+	struct program_place *place = &program->place;
 	unsigned int protected;
 
 	loaded_ask(proxy, &main);
@@ -348,12 +366,14 @@ void program_start(const struct program *program, const struct proxy *proxy, con
 	if (interpreted)
 		loaded_fill(&interpreter);
 	memory_take(proxy, IKC_USER_STACK_SIZE, "the stack"); /* it has been zeroed meanwhile */
-	stack = build_stack(program, main.base, interpreted ? interpreter.base : 0, environment);
+	place->main = main.base;
+	place->interpreter = interpreted ? interpreter.base : 0;
+	place->stack = build_stack(program, environment);
 	proxy_zap(proxy, IKC_USER_START, IKC_USER_END - IKC_USER_START);
 	if (interpreted) /* both together may be more than the channel holds */
 		loaded_take_protection(proxy, loaded_protect(proxy, &interpreter));
 	protected = loaded_protect(proxy, &main);
-	ask_to_start(proxy, first->base + first->file->elf.entry, stack, main.base + program->main.elf.end, cpus);
+	ask_to_start(proxy, first->base + first->file->elf.entry, place->stack, main.base + program->main.elf.end, cpus);
 	loaded_take_protection(proxy, protected);
 	take_start(proxy);
 }

@@ -3,6 +3,7 @@
 #ifndef PROGRAM_H
 #define PROGRAM_H
 
+#include <limits.h>
 #include <sys/types.h>
 
 #include "elf_file.h"
@@ -12,6 +13,25 @@ struct program_file {
 	int fd;
 	struct elf_file elf;
 	uint64_t image[2]; /* a name for its content; 0, 0: it may still change */
+	char path[PATH_MAX]; /* without symbolic links */
+};
+
+/* Pairs of words, as getauxval(3) reads them. */
+#define PROGRAM_AUXILIARY 40
+
+struct program_range {
+	uint64_t start;
+	uint64_t end;
+};
+
+/* Where it is in memory. */
+struct program_place {
+	uint64_t main; /* what is to be added to the file's addresses */
+	uint64_t interpreter;
+	uint64_t stack; /* where it begins */
+	struct program_range arguments; /* their text, in its memory */
+	struct program_range environment;
+	uint64_t auxiliary[PROGRAM_AUXILIARY];
 };
 
 struct program {
@@ -19,6 +39,7 @@ struct program {
 	struct program_file main;
 	struct program_file interpreter; /* of main.elf.interpreter_size */
 	char **words; /* its arguments; with those of scripts' interpreters before */
+	struct program_place place; /* once it has been started */
 };
 
 /*
@@ -36,7 +57,7 @@ struct program_cpus {
 };
 
 /* Puts it into the process and lets it begin, on one of those CPUs; an empty set has all. */
-void program_start(const struct program *program, const struct proxy *proxy, const struct program_cpus *cpus,
+void program_start(struct program *program, const struct proxy *proxy, const struct program_cpus *cpus,
 		   char **environment);
 
 #endif

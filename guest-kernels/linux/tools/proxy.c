@@ -134,6 +134,7 @@ static uint64_t create(const struct proxy *proxy, const struct proxy_wishes *wis
 	};
 	int64_t result;
 
+	strncpy((char *)&message.words[6], wishes->name, IKC_PROCESS_NAME_SIZE - 1);
 	result = proxy_exchange(proxy, &message);
 	if (result == -ENOMEM)
 		die(EXIT_FAILED, "%s has no memory for a process", proxy->partition);

@@ -16,11 +16,12 @@ struct proxy {
 	char partition[IKC_NAME_SIZE];
 	int channel;
 	int space;
-	int first_own_fd; /* this and the next are no file of the program */
+	int first_own_fd; /* this and the next two are no files of the program */
 };
 
 struct proxy_wishes {
 	const char *partition;
+	const char *name; /* of the process */
 	bool traces;
 	uint64_t look_ns; /* that either side looks for the other's word before it sleeps */
 };
@@ -29,7 +30,10 @@ struct proxy_wishes {
 struct proxy proxy_open(const struct proxy_wishes *wishes);
 
 /* How many files the proxy has for itself, from first_own_fd on. */
-#define PROXY_OWN_FDS 2
+#define PROXY_OWN_FDS 3
+
+/* Which of them is views.c's. */
+#define PROXY_TREE_FD 2
 
 /*
  * Before it runs: asks for something, and gets the answers in the same order; who asks for all that he can before he

@@ -7,6 +7,7 @@ int verb_bench(char **words);
 int verb_channels(char **words);
 int verb_log(char **words);
 int verb_ping(char **words);
+int verb_ps(char **words);
 int verb_ready(char **words);
 int verb_receive(char **words);
 int verb_report(char **words);

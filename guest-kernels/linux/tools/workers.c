@@ -16,8 +16,11 @@
 
 #include "error.h"
 #include "everywhere.h"
+#include "facts.h"
+#include "file_areas.h"
 #include "raw_call.h"
 #include "stops.h"
+#include "views.h"
 
 #define NO_SLOT UINT32_MAX
 #define WORKER_STACK (256 * 1024)
@@ -188,16 +191,23 @@ static void serve_interrupt(const struct ikc_process_message *message)
 	}
 }
 
-static long serve_call(struct worker *worker, const struct ikc_process_message *message)
+/* Returns the kind of the answer. */
+static uint32_t serve_call(struct worker *worker, const struct ikc_process_message *message, long *result)
 {
 	uint64_t begin = call_trace_begin(tracing);
-	long result;
+	uint64_t facts;
 
 	begin_call(worker, message);
-	result = make_call(message->number, message->words);
+	*result = views_call(message, &facts);
+	if (*result == VIEWS_NOT_OURS)
+		*result = make_call(message->number, message->words);
 	end_call(worker);
-	call_trace_proxy(tracing, message, result, begin);
-	return result;
+	if (*result == VIEWS_TELL_FIRST) {
+		*result = facts;
+		return IKC_PROCESS_TELL;
+	}
+	call_trace_proxy(tracing, message, *result, begin);
+	return IKC_PROCESS_RESULT;
 }
 
 /* All that the program's memory was for is over when the LWK hears of it. */
@@ -211,14 +221,17 @@ static void serve_end(const struct ikc_process_message *message)
 /* True: *message is the answer now. */
 static bool serve(struct worker *worker, struct ikc_process_message *message)
 {
+	uint32_t kind = IKC_PROCESS_RESULT;
 	long result = 0;
 
 	switch (message->kind) {
 	case IKC_PROCESS_CALL:
-		result = serve_call(worker, message);
+		kind = serve_call(worker, message, &result);
 		break;
 	case IKC_PROCESS_ZAP:
 		proxy_zap(proxy, message->words[0], message->words[1]);
+		if (message->flags & IKC_PROCESS_UNMAPPED)
+			file_areas_drop(message->words[0], message->words[1]);
 		break;
 	case IKC_PROCESS_INTERRUPT:
 		serve_interrupt(message);
@@ -230,7 +243,7 @@ static bool serve(struct worker *worker, struct ikc_process_message *message)
 		die(EXIT_FAILED, "%s sends a message of kind %u", proxy->partition, message->kind);
 	}
 	*message = (struct ikc_process_message) {
-		.kind = IKC_PROCESS_RESULT,
+		.kind = kind,
 		.slot = message->slot,
 		.life = message->life,
 		.number = result,
@@ -259,6 +272,18 @@ static void add_worker(void)
 		__atomic_sub_fetch(&waiting, 1, __ATOMIC_SEQ_CST);
 }
 
+/* What is only told. True: it is no more than that. */
+static bool take_aside(const struct ikc_process_message *message)
+{
+	if (message->kind == IKC_PROCESS_TRACE)
+		call_trace_local(tracing, message);
+	else if (message->kind != IKC_PROCESS_FACT)
+		return false;
+	else if (!facts_add(message))
+		die(EXIT_FAILED, "no memory for what %s tells of itself", proxy->partition);
+	return true;
+}
+
 /* What is to be told of local calls is told in their order: before anybody takes the next message. */
 static bool turn_traced(struct ikc_process_message *message, bool answers)
 {
@@ -268,8 +293,8 @@ static bool turn_traced(struct ikc_process_message *message, bool answers)
 	if (answers && !proxy_send(proxy, message))
 		return false;
 	pthread_mutex_lock(&order);
-	while ((received = proxy_receive(proxy, message)) && message->kind == IKC_PROCESS_TRACE)
-		call_trace_local(tracing, message);
+	while ((received = proxy_receive(proxy, message)) && take_aside(message))
+		;
 	pthread_mutex_unlock(&order);
 	return received;
 }
@@ -277,7 +302,14 @@ static bool turn_traced(struct ikc_process_message *message, bool answers)
 /* Answers by *message, if there is an answer in it, and takes the next one. */
 static bool turn(struct ikc_process_message *message, bool answers, bool looks)
 {
-	return tracing == CALL_TRACE_OFF ? proxy_turn(proxy, message, answers, looks) : turn_traced(message, answers);
+	bool received;
+
+	if (tracing != CALL_TRACE_OFF)
+		return turn_traced(message, answers);
+	received = proxy_turn(proxy, message, answers, looks);
+	while (received && take_aside(message))
+		received = proxy_turn(proxy, message, false, looks);
+	return received;
 }
 
 static void join_all(struct worker *worker)

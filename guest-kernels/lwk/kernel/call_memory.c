@@ -25,10 +25,10 @@
 /* ---- holding the space ---- */
 
 /* Old rights are known to nobody any more. If that fails the process ends, and the pages stay until it has. */
-static int forget(struct space *space, uint64_t start, uint64_t end)
+static int forget(struct space *space, uint64_t start, uint64_t end, uint32_t flags)
 {
 	user_tables_flush(space->root);
-	return offload_zap(start, end - start);
+	return offload_zap(start, end - start, flags);
 }
 
 static int unmap(struct space *space, uint64_t start, uint64_t end)
@@ -39,7 +39,7 @@ static int unmap(struct space *space, uint64_t start, uint64_t end)
 		return 0;
 	err = space_hide(space, start, end);
 	if (!err)
-		err = forget(space, start, end);
+		err = forget(space, start, end, IKC_PROCESS_UNMAPPED);
 	if (!err)
 		space_free_hidden(space, start, end);
 	return err;
@@ -69,7 +69,7 @@ static int protect(struct space *space, uint64_t start, uint64_t end, uint32_t p
 	had = rights_in(space, start, end);
 	err = space_protect(space, start, end, protection);
 	if (!err && had & ~protection)
-		err = forget(space, start, end);
+		err = forget(space, start, end, 0);
 	else if (!err && had)
 		user_tables_flush(space->root); /* or a CPU faults by what it remembers: not of what was not there */
 	return err;
@@ -132,6 +132,7 @@ static int64_t read_file(const struct call *call, uint64_t address, uint64_t siz
 	uint64_t done = 0;
 
 	read.number = SYSCALL_PREAD64;
+	read.flags = IKC_PROCESS_MAPS;
 	while (done < size) {
 		int64_t got;
 

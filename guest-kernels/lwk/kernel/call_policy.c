@@ -117,7 +117,7 @@ static int bind(struct space *space, uint64_t start, uint64_t end, const struct 
 	if (err)
 		return err;
 	user_tables_flush(space->root);
-	err = offload_zap(start, end - start);
+	err = offload_zap(start, end - start, 0);
 	return err ? err : space_move_hidden(space, start, end);
 }
 

@@ -213,6 +213,7 @@ int64_t process_ask(struct ikc_process_message *message)
 	message->life = thread->life = ++process->lives;
 	thread->answered = false;
 	thread->looks = process->look_ns && !cpu_has_others();
+	thread->wants_facts = 0;
 	thread->waits = true;
 	err = try_tell_locked(process, message);
 	spin_unlock(&process->lock, flags);
@@ -260,6 +261,7 @@ static bool leave_table(struct process *process, struct thread *thread)
 		process->thread_count--;
 		process->threads[thread->slot] = NULL;
 		process->cpu_ns += thread_cpu_time(thread);
+		process->offloads += thread->offloads;
 	}
 	spin_unlock(&process->lock, flags);
 	return last;
@@ -441,6 +443,8 @@ void process_take_answer(struct process *process, const struct ikc_process_messa
 
 	if (thread && thread->waits && thread->life == message->life && !thread->answered) {
 		thread->answer = message->number;
+		if (message->kind == IKC_PROCESS_TELL)
+			thread->wants_facts = message->number;
 		__atomic_store_n(&thread->answered, true, __ATOMIC_RELEASE);
 		if (!thread->looks)
 			thread_wake(thread);
@@ -453,6 +457,15 @@ void process_take_answer(struct process *process, const struct ikc_process_messa
 uint32_t process_count(void)
 {
 	return __atomic_load_n(&all_count, __ATOMIC_RELAXED);
+}
+
+void process_visit(void (*visit)(struct process *process, void *context), void *context)
+{
+	uint64_t flags = spin_lock(&all_lock);
+
+	for (struct process *process = all; process; process = process->next)
+		visit(process, context);
+	spin_unlock(&all_lock, flags);
 }
 
 struct process *process_detach(struct process **holder)

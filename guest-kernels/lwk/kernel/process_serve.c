@@ -5,6 +5,7 @@
 #include <lwk/ikc_channel.h>
 #include <lwk/page_alloc.h>
 #include <lwk/process.h>
+#include <lwk/process_facts.h>
 #include <lwk/string.h>
 #include <lwk/syscall.h>
 #include <lwk/thread.h>
@@ -144,6 +145,9 @@ static int64_t create(struct channel *channel, const struct ikc_process_message 
 	process->monotonic_offset = message->words[3] - now;
 	process->traces = message->words[4] & IKC_PROCESS_TRACES;
 	process->look_ns = MIN(message->words[5], (uint64_t)IKC_PROCESS_LOOK_MAX_NS);
+	process->began = now;
+	process->partition = channel->peer_id;
+	memcpy(process->name, &message->words[6], sizeof(process->name) - 1);
 	reply->words[0] = process->space.root;
 	reply->words[1] = PROCESS_THREADS_MAX;
 	return 0;
@@ -210,10 +214,10 @@ static bool take_statement(struct channel *channel, const struct ikc_process_mes
 {
 	struct process *process = held_by(channel);
 
-	if (message->kind == IKC_PROCESS_RESULT) {
+	if (message->kind == IKC_PROCESS_RESULT || message->kind == IKC_PROCESS_TELL) {
 		if (process && message->slot != NO_SLOT)
 			process_take_answer(process, message);
-		else if (process && process->asked_to_end)
+		else if (process && process->asked_to_end && message->kind == IKC_PROCESS_RESULT)
 			let_go(channel, process);
 		return true;
 	}
@@ -288,4 +292,5 @@ void process_init(void)
 	};
 
 	channel_listen(&listener);
+	process_list_init();
 }

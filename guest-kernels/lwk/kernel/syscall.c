@@ -5,6 +5,7 @@
 #include <lwk/errno.h>
 #include <lwk/ids.h>
 #include <lwk/ikc_status.h>
+#include <lwk/process_facts.h>
 #include <lwk/syscall.h>
 #include <lwk/time.h>
 
@@ -61,13 +62,14 @@ static bool is_made_here(const struct call *call)
 
 int64_t offload(struct call *call)
 {
-	struct ikc_process_message message = { .kind = IKC_PROCESS_CALL, .number = call->number };
+	struct ikc_process_message message = { .kind = IKC_PROCESS_CALL, .flags = call->flags, .number = call->number };
 	uint32_t changes = ids_changes(call->process);
 	uint64_t begin = time_ns();
 	int64_t result;
 
 	for (int i = 0; i < 6; i++)
 		message.words[i] = call->args[i];
+	message.words[6] = call->facts;
 	call->thread->offloads++;
 	result = process_ask(&message);
 	ids_note(call->process, call->number, result, changes);
@@ -75,9 +77,25 @@ int64_t offload(struct call *call)
 	return result;
 }
 
-int offload_zap(uint64_t start, uint64_t size)
+/*
+ * The proxy may want to know something first. Only of a call that is made here, holding nothing: to tell it, the space may
+ * have to be held.
+ */
+static int64_t offload_and_tell(struct call *call)
 {
-	struct ikc_process_message message = { .kind = IKC_PROCESS_ZAP, .words = { start, size } };
+	int64_t result = offload(call);
+
+	while (call->thread->wants_facts) {
+		call->facts = process_tell_facts(call->thread->wants_facts);
+		call->flags = IKC_PROCESS_TOLD;
+		result = offload(call);
+	}
+	return result;
+}
+
+int offload_zap(uint64_t start, uint64_t size, uint32_t flags)
+{
+	struct ikc_process_message message = { .kind = IKC_PROCESS_ZAP, .flags = flags, .words = { start, size } };
 
 	return process_ask(&message);
 }
@@ -121,7 +139,7 @@ static int64_t make(struct call *call)
 	else if (call->number < ARRAY_SIZE(table) && table[call->number].place)
 		result = call_here(call);
 	if (result == CALL_OFFLOAD)
-		return offload(call);
+		return offload_and_tell(call);
 	if (call->process->traces)
 		trace(call, result == CALL_ANEW ? -EINTR : result, begin);
 	return result;

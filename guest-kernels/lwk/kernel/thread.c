@@ -60,6 +60,16 @@ static void move(struct thread *thread)
 	thread_wake(thread);
 }
 
+/* It has had the CPU, until now. */
+static void count_time(struct cpu *cpu, struct thread *thread)
+{
+	uint64_t ns = time_ns() - thread->running_since;
+
+	thread->cpu_ns += ns;
+	cpu->busy_ns += ns;
+	thread->running_since = cpu->busy_since = 0;
+}
+
 /*
  * In the idle loop. Comes back when the thread waits or has ended. Who ends may have been woken just before: then
  * that is the last to be done with it.
@@ -79,11 +89,10 @@ static void run(struct work *work)
 		user_mode_set_entry_stack(thread->stack_top);
 		user_tables_use(thread->process->space.root);
 		arch_thread_load(&thread->registers);
-		thread->running_since = time_ns();
+		thread->running_since = cpu->busy_since = time_ns();
 		context_switch(&cpu->idle_stack, thread->stack);
 		cpu->thread = NULL;
-		thread->cpu_ns += time_ns() - thread->running_since;
-		thread->running_since = 0;
+		count_time(cpu, thread);
 		if (thread->ended)
 			arch_thread_forget(&thread->registers);
 		interrupts_enable();

@@ -35,6 +35,8 @@ struct cpu {
 	uint32_t thread_count; /* that belong to it; atomic */
 	struct thread *thread; /* that runs; NULL: the idle loop does */
 	uint64_t idle_stack; /* of the idle loop, while a thread runs */
+	uint64_t busy_ns; /* that threads have had it, until the last one left it. Others read these two */
+	uint64_t busy_since; /* 0: none runs */
 	struct sleeper *sleepers; /* who waits for the timer, the earliest first */
 
 	/* pushed to by other CPUs with compare-and-swap, emptied by the owner */

@@ -15,7 +15,7 @@
 #include <lwk/spinlock.h>
 #include <lwk/types.h>
 
-#define PROCESS_THREADS_MAX 256
+#define PROCESS_THREADS_MAX IKC_PROCESS_THREADS
 #define PROCESS_CALLS_MAX 512
 
 struct channel;
@@ -42,10 +42,14 @@ struct process {
 
 	struct ids ids;
 	uint64_t cpu_ns; /* of threads that have ended */
+	uint64_t offloads; /* of those */
 
 	/* constant once it runs */
 	bool has_begun;
 	uint32_t id;
+	uint32_t partition; /* of its proxy */
+	char name[IKC_PROCESS_NAME_SIZE];
+	uint64_t began; /* time_ns() */
 	bool traces;
 	uint64_t offloaded[PROCESS_CALLS_MAX / 64]; /* calls that could be made here too: a bit each */
 	uint64_t look_ns; /* that a thread looks for an answer before it lets its CPU go */
@@ -69,6 +73,9 @@ void process_init(void);
 struct process *process_new(struct channel *channel, struct process **holder);
 
 uint32_t process_count(void);
+
+/* Calls back with each process, under a lock: `visit` takes no time, and none away. */
+void process_visit(void (*visit)(struct process *process, void *context), void *context);
 
 /* A RESULT to one of its threads. */
 void process_take_answer(struct process *process, const struct ikc_process_message *message);

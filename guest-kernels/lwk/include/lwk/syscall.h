@@ -16,6 +16,8 @@ struct call {
 	struct trap_frame *frame;
 	uint64_t number;
 	uint64_t args[6];
+	uint32_t flags; /* of the message: enum ikc_process_flag */
+	uint32_t facts; /* that the proxy was told of for it */
 };
 
 /* What a local call returns to have the proxy do it after all. No errno is so large. */
@@ -35,7 +37,7 @@ int syscall_set_place(struct process *process, uint64_t number, bool offloaded);
 /* Has the proxy do a call with these arguments. */
 int64_t offload(struct call *call);
 
-/* The proxy must not reach these pages any more. 0 or -ESRCH. */
-int offload_zap(uint64_t start, uint64_t size);
+/* The proxy must not reach these pages any more; `flags` of the message. 0 or -ESRCH. */
+int offload_zap(uint64_t start, uint64_t size, uint32_t flags);
 
 #endif

@@ -45,6 +45,8 @@ struct thread {
 	bool looks; /* for the answer, and need not be woken for it */
 	bool answered;
 	int64_t answer;
+	uint64_t wants_facts; /* the proxy, before it answers: set of enum ikc_process_fact */
+	uint32_t facts_told; /* of those */
 
 	struct memory_policy policy; /* of memory that it asks for */
 	struct thread_schedule schedule; /* under the process's lock */
