@@ -194,7 +194,7 @@ struct ikc_turn {
  * does, and returns its length. Who is free looks for a message for as long as SPIN says, one thread at a time, and then sleeps;
  * one is woken for each message, who slept last first. Not to be mixed with read().
  */
-#define IKC_IOCTL_TURN _IOWR(IKC_IOCTL, 17, struct ikc_turn)
+#define IKC_IOCTL_TURN _IOWR(IKC_IOCTL, 15, struct ikc_turn)
 
 /* ---- /dev/ikc-window-<partition> ---- */
 

@@ -7,6 +7,7 @@
 #ifndef CHANNEL_TURN_H
 #define CHANNEL_TURN_H
 
+#include <linux/atomic.h>
 #include <linux/hrtimer.h>
 
 #include "channel.h"

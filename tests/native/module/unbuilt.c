@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* In place of the driver's files that are not built here: log, life, mailbox, windows and stops. */
+/* In place of the driver's files that are not built here: log, life, mailbox, turns, windows and stops. */
 #include <linux/err.h>
 
+#include "channel_turn.h"
 #include "mailbox.h"
 #include "stops.h"
 #include "window.h"
@@ -43,6 +44,23 @@ void life_set_ready(struct life *life)
 void mailbox_serve(struct life *life)
 {
 	(void)life;
+}
+
+void channel_turns_init(struct channel_turns *turns, struct channel *channel)
+{
+	turns->channel = channel;
+}
+
+void channel_turns_end(struct channel_turns *turns)
+{
+	(void)turns;
+}
+
+int channel_turns_take(struct channel_turns *turns, bool looks, int (*attempt)(void *), void *context)
+{
+	(void)turns;
+	(void)looks;
+	return attempt(context);
 }
 
 void windows_publish(const struct region *region)

@@ -20,6 +20,7 @@ struct task_struct *task_current(void);
 
 #define current task_current()
 #define cond_resched() ((void)0)
+#define need_resched() false
 
 #define TASK_INTERRUPTIBLE 1
 #define TASK_UNINTERRUPTIBLE 2
