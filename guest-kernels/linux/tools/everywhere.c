@@ -81,8 +81,6 @@ bool everywhere_is_meant(uint64_t number, const uint64_t *words)
 		return (uint32_t)words[0] == PRIO_PROCESS && is_self(words[1]);
 	case SYS_ioprio_set:
 		return (uint32_t)words[0] == IOPRIO_WHO_PROCESS && is_self(words[1]);
-	case SYS_sched_setparam:
-	case SYS_sched_setscheduler:
 	case SYS_sched_setattr:
 		return is_self(words[0]);
 	case SYS_prctl:
@@ -100,8 +98,6 @@ static void name_oneself(uint64_t number, uint64_t *words)
 	case SYS_ioprio_set:
 		words[1] = 0;
 		break;
-	case SYS_sched_setparam:
-	case SYS_sched_setscheduler:
 	case SYS_sched_setattr:
 		words[0] = 0;
 		break;
