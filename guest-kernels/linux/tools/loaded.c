@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "file_areas.h"
 
 #define PAGE 4096ull
 
@@ -65,6 +66,16 @@ void loaded_take(const struct proxy *proxy, struct loaded *loaded)
 		memory_take(proxy, elf->end - loaded->image_end, loaded->name);
 }
 
+/* Whole pages of the file are there, as if they had been mapped. */
+static void note_segment(const struct program_file *file, const struct elf_segment *segment, uint64_t address)
+{
+	uint64_t inside = address & (PAGE - 1);
+
+	if (segment->file_size)
+		file_areas_add(address - inside, (inside + segment->file_size + PAGE - 1) & ~(PAGE - 1), file->fd,
+			       segment->offset - inside);
+}
+
 void loaded_fill(const struct loaded *loaded)
 {
 	const struct program_file *file = loaded->file;
@@ -76,6 +87,7 @@ void loaded_fill(const struct loaded *loaded)
 		if (!loaded->image_is_there || segment->address + segment->memory_size > loaded->image_end)
 			program_read(loaded->name, file->fd, (void *)(loaded->base + segment->address),
 				     segment->file_size, segment->offset);
+		note_segment(file, segment, loaded->base + segment->address);
 	}
 	close(file->fd);
 }

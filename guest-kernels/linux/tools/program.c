@@ -18,7 +18,6 @@
 
 #include "error.h"
 #include "loaded.h"
-#include "file_areas.h"
 
 #define PAGE 4096ull
 #define SCRIPTS_MAX 4 /* that name each other as their interpreters, as in Linux */
