@@ -15,7 +15,8 @@ wait_for() {{ until grep -qx "$1" "$2"; do usleep 10000; done; }}
 lwkexec -p {LWK} /tmp/process_lives give <give >given & proxy=$!
 exec 3>give
 wait_for 'has it' given
-where=$(dmesg | sed -n 's/.*window of {LWK}: .* at \\(0x[0-9a-f]*\\), here at \\(0x[0-9a-f]*\\),.*/\\1 \\2/p')
+line='s/.*window of {LWK}: .* at \\(0x[0-9a-f]*\\), here at \\(0x[0-9a-f]*\\),.*/\\1 \\2/p'
+where=$(dmesg | sed -n "$line" | tail -n 1) # the driver may have been loaded more than once
 /tmp/pin_page /dev/ikc-window-{LWK} $where $proxy 0x10000000 <pin >pinned & pins=$!
 exec 4>pin
 wait_for pinned pinned

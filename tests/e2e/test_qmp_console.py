@@ -137,6 +137,8 @@ def test_what_was_typed_is_kept_for_the_next_console(open_qmp: Open, state: Path
     screen = open_qmp("lwk0")
     screen.type("query-uuid\r")
     screen.until('"UUID"')
+    # Before the prompt is there Ctrl-D is the terminal's, which nobody reads.
+    screen.until_true(lambda: screen.text.endswith("lwk0>"), "show the prompt again")
     screen.type(CTRL_D)
     assert screen.until_end() == 0
     again = open_qmp("host")

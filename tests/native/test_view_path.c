@@ -151,18 +151,19 @@ static void test_facts_are_kept_for_each_slot_until_they_are_taken(void)
 
 	for (i = 0; i < 100; i++) {
 		fact.slot = i % 2 ? IKC_PROCESS_THREADS - 1 : 0;
+		fact.life = 49 - i / 2; /* the last one comes first */
 		fact.number = i % 4 < 2 ? IKC_FACT_CPU : 999;
 		fact.words[0] = i;
 		CHECK(facts_add(&fact));
 	}
 	fact.slot = IKC_PROCESS_THREADS;
 	CHECK(!facts_add(&fact));
-	CHECK(!facts_take(IKC_PROCESS_THREADS));
-	CHECK(!facts_take(1));
-	facts = facts_take(0);
+	CHECK(!facts_take(IKC_PROCESS_THREADS, 0));
+	CHECK(!facts_take(1, 0));
+	facts = facts_take(0, 50);
 	CHECK_EQ(facts->count, 50);
 	for_each_fact(words, facts, IKC_FACT_CPU) {
-		CHECK_EQ(words[0] % 4, 0);
+		CHECK_EQ(words[0], 96 - 4 * sum);
 		sum++;
 	}
 	CHECK_EQ(sum, 25);
@@ -173,24 +174,51 @@ static void test_facts_are_kept_for_each_slot_until_they_are_taken(void)
 	CHECK(!facts_have(NULL, 1 << IKC_FACT_CPU));
 	CHECK(!facts_next(NULL, IKC_FACT_CPU, NULL));
 	free(facts);
-	CHECK(!facts_take(0));
-	free(facts_take(IKC_PROCESS_THREADS - 1));
+	CHECK(!facts_take(0, 0));
+	free(facts_take(IKC_PROCESS_THREADS - 1, 0));
+}
+
+/* Another worker has taken it, and keeps it soon. */
+static void *keep_late(void *unused)
+{
+	struct ikc_process_message late = { .kind = IKC_PROCESS_FACT, .life = 0, .number = IKC_FACT_NODE };
+
+	(void)unused;
+	sched_yield();
+	CHECK(facts_add(&late));
+	return NULL;
+}
+
+static void test_facts_that_others_have_are_waited_for(void)
+{
+	struct ikc_process_message early = { .kind = IKC_PROCESS_FACT, .life = 1, .number = IKC_FACT_CPU };
+	struct facts *facts;
+	pthread_t other;
+
+	CHECK(facts_add(&early));
+	CHECK(!pthread_create(&other, NULL, keep_late, NULL));
+	facts = facts_take(0, 2);
+	CHECK_EQ(facts->count, 2);
+	CHECK(facts_have(facts, 1 << IKC_FACT_CPU | 1 << IKC_FACT_NODE));
+	free(facts);
+	pthread_join(other, NULL);
 }
 
 static void test_lists_are_made_of_facts(void)
 {
-	struct ikc_process_message fact = { .number = IKC_FACT_CPU };
+	struct ikc_process_message fact = { .kind = IKC_PROCESS_FACT, .number = IKC_FACT_CPU };
 	struct facts *facts;
 	size_t length;
 	uint64_t id;
 
 	for (id = 0; id < 6; id++) {
+		fact.life = id;
 		fact.words[0] = id;
 		fact.words[2] = id / 4;
 		fact.words[6] = id != 2;
 		CHECK(facts_add(&fact));
 	}
-	facts = facts_take(0);
+	facts = facts_take(0, 6);
 	check_text(view_sets_text(facts, "cpu/online", &length), "0-1,3-5\n");
 	CHECK_EQ(length, 8);
 	check_text(view_sets_text(facts, "cpu/offline", &length), "2\n");
@@ -209,6 +237,7 @@ int main(void)
 	RUN(test_other_paths_are_the_hosts);
 	RUN(test_texts_of_any_length_and_kind);
 	RUN(test_sets_are_written_as_linux_writes_them);
+	RUN(test_facts_that_others_have_are_waited_for);
 	RUN(test_lists_are_made_of_facts);
 	RUN(test_facts_are_kept_for_each_slot_until_they_are_taken);
 	return 0;

@@ -8,7 +8,9 @@ import pytest
 
 TABLE = Path(__file__).parents[2] / "guest-kernels" / "ikc" / "ikc_syscalls.def"
 NUMBERS = Path("/usr/include/x86_64-linux-gnu/asm/unistd_64.h")
-ENTRY = re.compile(r'IKC_SYSCALL\((\d+), (\w+), (LOCAL|OFFLOAD|REFUSE), "([ipsvwm]{0,6})"\)( /\* .+ \*/)?')
+ENTRY = re.compile(
+    r'IKC_SYSCALL\((\d+), (\w+), (LOCAL|OFFLOAD|EITHER|REFUSE), "([ipsvwomMk]{0,6})"\)( /\* .+ \*/)?'
+)
 
 
 @pytest.fixture(scope="module")
