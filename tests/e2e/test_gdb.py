@@ -118,7 +118,8 @@ def test_messages_that_wait_in_a_ring(duo: Enclave) -> None:
     for text in ("hello", "again"):
         duo.host.succeed("ikcctl", "send", "lwk0", "1", "--text", text)
     shown = run_gdb(duo, "lwk0", "ikc rings host")
-    assert duo.partition("lwk0")["paused"]
+    # gdb lets it run when it leaves, and it is paused again.
+    duo.wait_for(lambda _: bool(duo.partition("lwk0")["paused"]), "lwk0 paused as before", DEADLINE_S)
     duo.fault("lwk0", "continue")
     ring = next(row for row in rows(shown, "RING FROM") if row[:4] == ["data", "host", "->", "lwk0"])
     assert ring[6:8] == ["2", "256"]
