@@ -137,12 +137,15 @@ async def _relay(
     answers: asyncio.StreamReader,
     stub: asyncio.StreamWriter,
 ) -> bytes | None:
-    """Until one side ends. The last that gdb said, or None if it was QEMU who went first."""
+    """Until one side ends. The last that gdb said, as far as that is known, or None if QEMU has gone."""
     asks = asyncio.create_task(_pump(reader, stub))
     tells = asyncio.create_task(_pump(answers, gdb))
     try:
         await asyncio.wait((asks, tells), return_when=asyncio.FIRST_COMPLETED)
-        return asks.result() if asks.done() and not tells.done() else None
+        # A gdb that is killed may be found gone by what QEMU tells it just then.
+        if tells.done() and (answers.at_eof() or answers.exception()):
+            return None
+        return asks.result() if asks.done() else b""
     finally:
         for task in (asks, tells):
             task.cancel()

@@ -71,6 +71,16 @@ def test_a_debugger_that_is_killed_leaves_its_guest_running(computer: Computer, 
     assert client.command("lwk0", "panic") == {"answer": "DONE"}
 
 
+def test_a_debugger_that_is_found_gone_by_an_answer_leaves_its_guest_running(computer: Computer) -> None:
+    client = computer.up()
+    with attach(client, "lwk0") as gdb:
+        is_in_gdb(client, "lwk0", "stopped")
+        gdb.shutdown(socket.SHUT_RD)
+        gdb.sendall(b"$?#3f")
+        is_in_gdb(client, "lwk0", None)
+    assert client.command("lwk0", "panic") == {"answer": "DONE"}
+
+
 def test_one_debugger_at_a_time(computer: Computer) -> None:
     client = computer.up()
     with attach(client, "lwk0") as first:
