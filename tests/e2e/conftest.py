@@ -76,6 +76,12 @@ def build_program(name: str, folders: pytest.TempPathFactory) -> Path:
     return made
 
 
+def install(enclave: Enclave, program: str | Path, target: str) -> None:
+    """In the host, where it can be run."""
+    enclave.host.put(program, target)
+    enclave.host.succeed("chmod", "+x", target)
+
+
 class CommandLine:
     """The command `enclave`, as a person types it, on a runtime folder of its own."""
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.pytest_plugin import Enclave
-from tests.e2e.conftest import build_program
+from tests.e2e.conftest import build_program, install
 
 LWK = "lwk0"
 PROGRAM = "/tmp/bad_pointers"
@@ -20,8 +20,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def host(duo: Enclave, program: Path) -> Enclave:
     """duo, with programs/bad_pointers.c in its host."""
-    duo.host.session().put(program, PROGRAM)
-    duo.host.succeed("chmod", "+x", PROGRAM)
+    install(duo, program, PROGRAM)
     return duo
 
 

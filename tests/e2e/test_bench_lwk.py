@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from orchestrator.pytest_plugin import Enclave, EnclaveFactory
-from tests.e2e.conftest import HERE, build_program
+from tests.e2e.conftest import HERE, build_program, install
 
 PROGRAM = "/tmp/ikc_order"
 ANY_CPU = "65535"
@@ -28,8 +28,7 @@ def pair(enclave_factory: EnclaveFactory, tmp_path_factory: pytest.TempPathFacto
     """specs/channels.yaml, with programs/ikc_order.c in its host."""
     made = build_program("ikc_order", tmp_path_factory)
     with enclave_factory(HERE / "specs" / "channels.yaml") as enclave:
-        enclave.host.session().put(made, PROGRAM)
-        enclave.host.succeed("chmod", "+x", PROGRAM)
+        install(enclave, made, PROGRAM)
         yield enclave
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.pytest_plugin import Enclave, EnclaveFactory
-from tests.e2e.conftest import HERE, ROOT
+from tests.e2e.conftest import HERE, ROOT, install
 
 PROGRAM = "/tmp/ikc_channels"
 PEER = "lwk0"
@@ -41,8 +41,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def host(duo: Enclave, program: Path) -> Enclave:
-    duo.host.session().put(program, PROGRAM)
-    duo.host.succeed("chmod", "+x", PROGRAM)
+    install(duo, program, PROGRAM)
     return duo
 
 
@@ -113,8 +112,7 @@ def test_stream_between_two_linuxes(words: str, twins: Enclave) -> None:
 
 def test_programs_of_two_linuxes_speak_over_channels(twins: Enclave, program: Path) -> None:
     for promise in ("messages", "lent", "refusals", "all-in-use", "many-programs"):
-        twins.host.session().put(program, PROGRAM)
-        twins.host.succeed("chmod", "+x", PROGRAM)
+        install(twins, program, PROGRAM)
         twins.host.succeed(PROGRAM, promise, str(twins.partition("twin")["index"]))
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from orchestrator.ikc import Region, View
 from orchestrator.pytest_plugin import Enclave, EnclaveFactory
-from tests.e2e.conftest import HERE, build_program
+from tests.e2e.conftest import HERE, build_program, install
 from tests.e2e.shared_region import shared_region
 
 PROGRAM = "/tmp/ikc_relay"
@@ -29,8 +29,7 @@ def pair(enclave_factory: EnclaveFactory, tmp_path_factory: pytest.TempPathFacto
     """specs/channels.yaml, with programs/ikc_relay.c in its host."""
     made = build_program("ikc_relay", tmp_path_factory)
     with enclave_factory(HERE / "specs" / "channels.yaml") as enclave:
-        enclave.host.session().put(made, PROGRAM)
-        enclave.host.succeed("chmod", "+x", PROGRAM)
+        install(enclave, made, PROGRAM)
         yield enclave
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.pytest_plugin import Enclave
-from tests.e2e.conftest import build_program
+from tests.e2e.conftest import build_program, install
 
 PROGRAM = "/tmp/ikc_device"
 PEER = "lwk0"
@@ -19,8 +19,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def device(duo: Enclave, program: Path) -> Enclave:
-    duo.host.session().put(program, PROGRAM)
-    duo.host.succeed("chmod", "+x", PROGRAM)
+    install(duo, program, PROGRAM)
     return duo
 
 
@@ -57,8 +56,7 @@ def test_kernel_does_io_on_the_pages_of_a_window(device: Enclave) -> None:
 
 def test_any_page_table_is_survived(duo: Enclave, tmp_path_factory: pytest.TempPathFactory) -> None:
     program = build_program("ikc_space", tmp_path_factory)
-    duo.host.session().put(program, "/tmp/ikc_space")
-    duo.host.succeed("chmod", "+x", "/tmp/ikc_space")
+    install(duo, program, "/tmp/ikc_space")
     duo.host.succeed("/tmp/ikc_space", f"/dev/ikc-window-{PEER}")
     assert duo.partition(PEER)["state"] == "READY"
 

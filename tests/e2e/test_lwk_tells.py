@@ -12,7 +12,7 @@ import pytest
 from orchestrator.pytest_plugin import Enclave
 from orchestrator.spec_file import load_spec
 from orchestrator.ssh import Completed
-from tests.e2e.conftest import ROOT, build_program
+from tests.e2e.conftest import ROOT, build_program, install
 from tests.e2e.node_slice import Slice, grouped, slice_of
 from tests.e2e.seen_on_lwk import SYSTEM, Tree, check_cpus, check_nodes, sizes
 
@@ -29,8 +29,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def host(duo: Enclave, program: Path) -> Enclave:
     """duo, with programs/tells.c in its host."""
     if duo.host.run("test", "-x", PROGRAM).status:
-        duo.host.session().put(program, PROGRAM)
-        duo.host.succeed("chmod", "+x", PROGRAM)
+        install(duo, program, PROGRAM)
     return duo
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.pytest_plugin import Enclave
-from tests.e2e.conftest import build_program
+from tests.e2e.conftest import build_program, install
 
 LWK = "lwk0"
 PROGRAM = "/tmp/user_mode_offload"
@@ -27,8 +27,7 @@ def host(duo: Enclave, programs: dict[str, Path]) -> Enclave:
     """duo, with these programs in its host."""
     if duo.host.run("test", "-x", OWN).status:
         for name, made in programs.items():
-            duo.host.session().put(made, name)
-            duo.host.succeed("chmod", "+x", name)
+            install(duo, made, name)
     return duo
 
 

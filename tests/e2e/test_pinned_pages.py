@@ -4,7 +4,7 @@
 import pytest
 
 from orchestrator.pytest_plugin import Enclave
-from tests.e2e.conftest import build_program
+from tests.e2e.conftest import build_program, install
 
 LWK = "lwk0"
 
@@ -44,8 +44,7 @@ def test_page_is_given_to_nobody_while_linux_has_hold_of_it(
     end: str, duo: Enclave, programs: dict[str, str]
 ) -> None:
     for name, path in programs.items():
-        duo.host.put(path, f"/tmp/{name}")
-        duo.host.succeed("chmod", "+x", f"/tmp/{name}")
+        install(duo, path, f"/tmp/{name}")
     command, told = ENDS[end]
     script = GIVE_BACK.replace("END_OF_PROGRAM", command)
     done = duo.host.run("timeout", "-s", "KILL", "60", "sh", "-c", script)

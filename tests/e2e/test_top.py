@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator.pytest_plugin import Enclave
 from orchestrator.run import RunFolder
-from tests.e2e.conftest import CommandLine, build_program, leftovers
+from tests.e2e.conftest import CommandLine, build_program, install, leftovers
 from tests.e2e.screen import Terminal, in_terminal
 
 ALTERNATE_SCREEN, NORMAL_SCREEN, SHOW_CURSOR = "\x1b[?1049h", "\x1b[?1049l", "\x1b[?25h"
@@ -139,8 +139,7 @@ def test_json_has_rates_of_real_traffic(duo: Enclave, duo_command: CommandLine) 
 def test_programs_on_an_lwk_are_seen_while_they_run(
     duo: Enclave, duo_command: CommandLine, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    duo.host.session().put(build_program("ask_on", tmp_path_factory), PROGRAM)
-    duo.host.succeed("chmod", "+x", PROGRAM)
+    install(duo, build_program("ask_on", tmp_path_factory), PROGRAM)
     top = duo_command.start("top", "-e", duo.name, "--json", "-i", "0.3")
     watchdog = threading.Timer(PROGRAMS_S, top.kill)
     watchdog.start()

@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator.pytest_plugin import Enclave
 from orchestrator.ssh import Completed
-from tests.e2e.conftest import CommandLine, build_program
+from tests.e2e.conftest import CommandLine, build_program, install
 
 LWK = "lwk0"
 PROGRAM = "/tmp/user_mode"
@@ -26,8 +26,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def prepared(duo: Enclave, program: Path) -> Enclave:
     """duo, with programs/user_mode.c in its host."""
     if duo.host.run("test", "-x", PROGRAM).status:
-        duo.host.session().put(program, PROGRAM)
-        duo.host.succeed("chmod", "+x", PROGRAM)
+        install(duo, program, PROGRAM)
     return duo
 
 
@@ -150,8 +149,7 @@ def test_dynamic_program_finds_its_libraries_among_the_files_of_linux(host: Encl
     source = Path(__file__).parent / "programs" / "user_mode.c"
     for name, options in {"dynamic": ["-no-pie"], "position-independent": ["-pie", "-fPIE"]}.items():
         subprocess.run(["gcc", "-std=gnu11", "-O1", *options, "-o", made, source], check=True)
-        host.host.session().put(made, "/tmp/dynamic")
-        host.host.succeed("chmod", "+x", "/tmp/dynamic")
+        install(host, made, "/tmp/dynamic")
         for deed in ("threads", "memory"):
             assert on_lwk(host, "/tmp/dynamic", deed) == host.host.run("/tmp/dynamic", deed), name
 
@@ -160,8 +158,7 @@ def test_openmp_has_a_thread_on_each_cpu(host: Enclave, tmp_path: Path) -> None:
     made = tmp_path / "dot_product"
     source = Path(__file__).parent / "programs" / "dot_product.c"
     subprocess.run(["gcc", "-std=gnu11", "-O1", "-fopenmp", "-static", "-w", "-o", made, source], check=True)
-    host.host.session().put(made, "/tmp/dot_product")
-    host.host.succeed("chmod", "+x", "/tmp/dot_product")
+    install(host, made, "/tmp/dot_product")
     assert on_lwk(host, "/tmp/dot_product").text == "9999900000 by 3 threads\n"
     named = host.host.run("lwkexec", "-p", LWK, "--cpus", "1-2", "/tmp/dot_product")
     assert named.text == "9999900000 by 2 threads\n"
