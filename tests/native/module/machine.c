@@ -116,19 +116,12 @@ void end_await_link(struct end *end, u32 peer)
 	abort();
 }
 
-static void await_links_once(void)
+void machine_await_links(void)
 {
 	for (u32 i = 0; i < machine.count; i++)
 		for (u32 peer = 0; peer < machine.count; peer++)
 			if (peer != i)
 				end_await_link(&machine.ends[i], peer);
-}
-
-/* The first time, one that runs may do so with a life that is over, of which its end has not heard. */
-void machine_await_links(void)
-{
-	await_links_once();
-	await_links_once();
 }
 
 static void end_create(struct end *end, u32 index)

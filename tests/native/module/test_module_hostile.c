@@ -139,6 +139,7 @@ static void a_good_peer_comes(void)
 
 	end_boot(&machine.ends[1]);
 	CHECK_EQ(end_start(&machine.ends[1]), 0);
+	machine_await_links(); /* one may still run with the life that is over, of which its end has not heard */
 	machine_await_links();
 	for (u32 i = 0; i < 2; i++)
 		files[i] = program_bound_at(i, PORT, 0);
