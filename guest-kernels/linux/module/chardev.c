@@ -307,15 +307,33 @@ static __poll_t chardev_poll(struct file *file, poll_table *table)
 	return events;
 }
 
+/* One page: of the whole region most programs look at two or three. */
+static vm_fault_t chardev_fault(struct vm_fault *fault)
+{
+	const struct region *region = fault->vma->vm_private_data;
+
+	return vmf_insert_pfn(fault->vma, fault->address, PHYS_PFN(region->phys) + fault->pgoff);
+}
+
+static const struct vm_operations_struct chardev_vm_operations = {
+	.fault = chardev_fault,
+};
+
 static int chardev_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	struct opening *opening = file->private_data;
-	const struct region *region = &opening->fabric->region;
+	struct region *region = &opening->fabric->region;
+	u64 pages = PHYS_PFN(region->size);
 
 	if (vma->vm_flags & VM_WRITE)
 		return -EACCES;
+	if (vma->vm_pgoff > pages || vma_pages(vma) > pages - vma->vm_pgoff)
+		return -EINVAL;
 	vma->vm_flags &= ~VM_MAYWRITE;
-	return vm_iomap_memory(vma, region->phys, region->size);
+	vma->vm_flags |= VM_IO | VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP;
+	vma->vm_private_data = region;
+	vma->vm_ops = &chardev_vm_operations;
+	return 0;
 }
 
 static const struct file_operations chardev_operations = {

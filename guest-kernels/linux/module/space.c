@@ -88,7 +88,8 @@ static vm_fault_t space_insert(struct space *space, struct vm_area_struct *vma, 
 		return result;
 	if (!page.writable && write)
 		return VM_FAULT_SIGBUS;
-	rights = page.writable ? vma->vm_page_prot : vm_get_page_prot(vma->vm_flags & ~VM_WRITE);
+	/* not vm_page_prot, which has each page's first write be asked for */
+	rights = vm_get_page_prot(page.writable ? vma->vm_flags : vma->vm_flags & ~VM_WRITE);
 	return vmf_insert_mixed_prot(vma, address, pfn, rights);
 }
 
@@ -169,15 +170,19 @@ static void space_unmap(struct space *space, u64 start, u64 length)
 /* Pages of a device count one use if nobody has got hold of them. */
 static bool space_leaf_is_pinned(const struct space *space, const struct ikc_walk_leaf *leaf, u64 from, u64 to)
 {
-	u64 at;
+	u64 at = leaf->page + from, end = leaf->page + to;
 
-	for (at = leaf->page + from; at < leaf->page + to; at += PAGE_SIZE) {
+	while (at < end) {
 		const struct window_segment *segment = window_view_segment(space->view, at);
+		u64 until = segment ? min(end, segment->guest + segment->size) : end;
+		u64 pfn;
 
 		if (!segment)
 			return false;
-		if (page_ref_count(pfn_to_page(PHYS_PFN(segment->host + (at - segment->guest)))) > 1)
-			return true;
+		pfn = PHYS_PFN(segment->host + (at - segment->guest));
+		for (; at < until; at += PAGE_SIZE, pfn++)
+			if (page_ref_count(pfn_to_page(pfn)) > 1)
+				return true;
 	}
 	return false;
 }
