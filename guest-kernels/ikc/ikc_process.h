@@ -11,7 +11,7 @@
 
 enum ikc_process_constant {
 	IKC_PROCESS_MAGIC = 0x434f5250, /* "PROC" */
-	IKC_PROCESS_VERSION = 2,
+	IKC_PROCESS_VERSION = 3,
 	IKC_PROCESS_WORDS = 8,
 	IKC_PROCESS_NODES = 6, /* of which PAGES tells */
 	IKC_PROCESS_CPU_WORDS = 4, /* START can name the first 256 CPUs */
@@ -49,6 +49,7 @@ enum ikc_process_kind {
 	IKC_PROCESS_ENDED = 18,  /* words: status, as wait(2) tells it */
 	IKC_PROCESS_INTERRUPT = 20, /* slot, life: what the proxy does for it is to end by EINTR; is not answered */
 	IKC_PROCESS_TRACE = 19,  /* a local call that was made: number, arguments, result, ns; is not answered */
+	IKC_PROCESS_GONE = 22,   /* after ENDED was answered: all that the process had is free again; is not answered */
 	IKC_PROCESS_FACT = 21,   /* asked for by TELL: which, its words; life: how many came before; is not answered */
 
 	IKC_PROCESS_RESULT = 32, /* number: the result, or a negative errno */

@@ -145,6 +145,18 @@ struct ikc_open {
  * has closed it, or the link was reset, or the device is going away.
  */
 
+struct ikc_several {
+	__u64 messages; /* user address: `count` of them, one behind the other */
+	__u32 length;	/* of each, at most a packet; all together at most IKC_MESSAGE_MAX */
+	__u32 count;
+};
+
+/*
+ * Sends them, as write() does, and rings the peer once for all. Returns how many: those there is room for, and it waits until
+ * there is for the first. EMSGSIZE. EINVAL: none.
+ */
+#define IKC_IOCTL_SEVERAL _IOW(IKC_IOCTL, 18, struct ikc_several)
+
 /* Serves the channel on that CPU: its doorbells arrive there. EBUSY: all vectors arrive elsewhere. EINVAL. */
 #define IKC_IOCTL_SERVE _IOW(IKC_IOCTL, 10, __u32)
 

@@ -178,11 +178,16 @@ CHANNEL_SHORT void channel_sent(struct channel *channel, const struct channel_lo
 	channel_count(&channel_words(channel)->sent);
 	channel_trace(channel, IKC_TRACE_SENT, &message,
 		      load->payload ? load->payload : &reference);
+}
+
+CHANNEL_SHORT void channel_ring_if_asleep(struct channel *channel)
+{
 	if (ikc_receiver_sleeps(&channel->sender))
 		channel_ring(channel);
 }
 
-CHANNEL_SHORT int channel_send_locked(struct channel *channel, const struct channel_load *load)
+/* The peer is still to be rung. */
+CHANNEL_SHORT int channel_put_locked(struct channel *channel, const struct channel_load *load)
 {
 	int result;
 
@@ -199,6 +204,15 @@ CHANNEL_SHORT int channel_send_locked(struct channel *channel, const struct chan
 		return -EPROTO;
 	channel_sent(channel, load);
 	return 0;
+}
+
+CHANNEL_SHORT int channel_send_locked(struct channel *channel, const struct channel_load *load)
+{
+	int err = channel_put_locked(channel, load);
+
+	if (!err)
+		channel_ring_if_asleep(channel);
+	return err;
 }
 
 static int channel_send_load(struct channel *channel, const struct channel_load *load)
@@ -218,6 +232,28 @@ int channel_send(struct channel *channel, const void *payload, u32 length)
 	if (length > channel->terms.packet_size)
 		return -EMSGSIZE;
 	return channel_send_load(channel, &load);
+}
+
+/* One doorbell for all: it costs more than they do. */
+int channel_send_several(struct channel *channel, const void *payloads, u32 length, u32 count)
+{
+	struct channel_load load = { .payload = payloads, .length = length };
+	u32 sent = 0;
+	int err = 0;
+
+	if (!length || length > channel->terms.packet_size)
+		return -EMSGSIZE;
+	mutex_lock(&channel->send_lock);
+	for (; sent < count && !err; sent += !err) {
+		load.payload = payloads + (size_t)sent * length;
+		err = channel_put_locked(channel, &load);
+	}
+	if (sent)
+		channel_ring_if_asleep(channel);
+	mutex_unlock(&channel->send_lock);
+	if (err == -EPROTO)
+		return channel_fault(channel, IKC_RESET_BAD_TAIL);
+	return sent ? (int)sent : err;
 }
 
 int channel_lend(struct channel *channel, u32 first, u32 length)

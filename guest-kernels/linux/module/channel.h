@@ -61,6 +61,9 @@ void channel_put(struct channel *channel);
  */
 int channel_send(struct channel *channel, const void *payload, u32 length);
 
+/* As channel_send, of `count` payloads of that length, one behind the other. Returns how many were sent, if any. */
+int channel_send_several(struct channel *channel, const void *payloads, u32 length, u32 count);
+
 /* As channel_send: lends `length` bytes that lie in the pool from page `first` on. */
 int channel_lend(struct channel *channel, u32 first, u32 length);
 

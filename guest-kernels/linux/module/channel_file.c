@@ -205,6 +205,53 @@ static ssize_t channel_file_write(struct file *file, const char __user *buffer, 
 	return result;
 }
 
+/* Several messages, out of file->out. */
+struct several {
+	struct channel_file *file;
+	u32 length;
+	u32 count;
+	int sent;
+};
+
+static int channel_file_put_several(void *context)
+{
+	struct several *several = context;
+	struct channel_file *file = several->file;
+
+	if (READ_ONCE(file->fabric->stopping))
+		return -ENODEV;
+	several->sent = channel_send_several(file->channel, file->out, several->length, several->count);
+	return several->sent < 0 ? several->sent : 0;
+}
+
+static long channel_file_send_several(struct file *file, void __user *argument)
+{
+	struct channel_file *channel_file = file->private_data;
+	struct several several = { .file = channel_file };
+	bool wait = !(file->f_flags & O_NONBLOCK);
+	long left = MAX_SCHEDULE_TIMEOUT;
+	struct ikc_several given;
+	int err;
+
+	if (copy_from_user(&given, argument, sizeof(given)))
+		return -EFAULT;
+	if (!given.count)
+		return -EINVAL;
+	if (given.count > IKC_MESSAGE_MAX || given.length > IKC_MESSAGE_MAX / given.count)
+		return -EMSGSIZE;
+	several.length = given.length;
+	several.count = given.count;
+	err = channel_file_lock(&channel_file->writer, wait);
+	if (err)
+		return err;
+	err = -EFAULT;
+	if (!copy_from_user(channel_file->out, u64_to_user_ptr(given.messages), given.length * given.count))
+		err = wait ? waiting_for(&channel_file->channel->writable, channel_file_put_several, &several, &left) :
+			     channel_file_put_several(&several);
+	mutex_unlock(&channel_file->writer);
+	return err ?: several.sent;
+}
+
 /* ---- turns ---- */
 
 /* A whole read. */
@@ -360,6 +407,8 @@ static long channel_file_ioctl(struct file *file, unsigned int command, unsigned
 		return channel_file_spin(channel_file, pointer);
 	case IKC_IOCTL_STOPS:
 		return channel_file_tell_stops(channel_file, pointer);
+	case IKC_IOCTL_SEVERAL:
+		return channel_file_send_several(file, pointer);
 	case IKC_IOCTL_MEASURE:
 		return channel_file_measure(channel_file, pointer);
 	case IKC_IOCTL_TURN:

@@ -78,18 +78,35 @@ void call_places_read(struct call_places *places, const char *option, const char
 	}
 }
 
-void call_places_tell(const struct call_places *places, const struct proxy *proxy)
+static bool is_said(const struct call_places *places, size_t number)
+{
+	return calls[number].place == EITHER && places->said[number] != AS_IT_IS;
+}
+
+void call_places_ask(const struct call_places *places, const struct proxy *proxy)
 {
 	size_t number;
 
+	for (number = 0; number < CALL_COUNT; number++)
+		if (is_said(places, number))
+			proxy_ask(proxy, &(struct ikc_process_message) {
+				.kind = IKC_PROCESS_PLACE,
+				.number = number,
+				.words = { places->said[number] == SAID_OFFLOADED },
+			});
+}
+
+void call_places_take(const struct call_places *places, const struct proxy *proxy)
+{
+	struct ikc_process_message answer;
+	size_t number;
+
 	for (number = 0; number < CALL_COUNT; number++) {
-		struct ikc_process_message message = { .kind = IKC_PROCESS_PLACE, .number = number };
 		int64_t result;
 
-		if (calls[number].place != EITHER || places->said[number] == AS_IT_IS)
+		if (!is_said(places, number))
 			continue;
-		message.words[0] = places->said[number] == SAID_OFFLOADED;
-		result = proxy_exchange(proxy, &message);
+		result = proxy_take_answer(proxy, &answer);
 		if (result)
 			die(EXIT_FAILED, "%s lets nobody say where %s is made: %s", proxy->partition,
 			    calls[number].name, strerror(-result));

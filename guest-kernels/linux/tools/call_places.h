@@ -17,7 +17,8 @@ struct call_places {
 /* Notes what a list like "getpid,96" says. Exits with words if there is no such call, or if it cannot be made there. */
 void call_places_read(struct call_places *places, const char *option, const char *list, bool offloaded);
 
-/* Tells the LWK, before the program begins. */
-void call_places_tell(const struct call_places *places, const struct proxy *proxy);
+/* Tells the LWK, before the program begins; and takes its answers. */
+void call_places_ask(const struct call_places *places, const struct proxy *proxy);
+void call_places_take(const struct call_places *places, const struct proxy *proxy);
 
 #endif

@@ -75,7 +75,19 @@ static void drop(uint64_t start, uint64_t end)
 	}
 }
 
-void file_areas_add(uint64_t start, uint64_t size, int fd, uint64_t offset)
+void file_areas_add(const struct file_area *area)
+{
+	struct file_area kept = *area;
+
+	pthread_mutex_lock(&lock);
+	drop(area->start, area->end);
+	kept.path = *area->path ? keep_name(area->path) : NULL;
+	if (kept.path)
+		add(kept);
+	pthread_mutex_unlock(&lock);
+}
+
+void file_areas_add_open(uint64_t start, uint64_t size, int fd, uint64_t offset)
 {
 	char link[32], path[PATH_MAX];
 	struct stat status;
@@ -86,11 +98,7 @@ void file_areas_add(uint64_t start, uint64_t size, int fd, uint64_t offset)
 	if (length < 0 || fstat(fd, &status))
 		length = 0;
 	path[length] = '\0';
-	pthread_mutex_lock(&lock);
-	drop(start, start + size);
-	if (length)
-		add((struct file_area) { start, start + size, offset, status.st_dev, status.st_ino, keep_name(path) });
-	pthread_mutex_unlock(&lock);
+	file_areas_add(&(struct file_area) { start, start + size, offset, status.st_dev, status.st_ino, path });
 }
 
 void file_areas_drop(uint64_t start, uint64_t size)

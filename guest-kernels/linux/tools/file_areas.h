@@ -13,7 +13,7 @@ struct file_area {
 	uint64_t offset; /* in the file */
 	dev_t device;
 	ino_t inode;
-	const char *path; /* as the kernel knows the file; stays */
+	const char *path; /* as the kernel knows the file, which may not say; stays */
 };
 
 struct file_areas {
@@ -21,8 +21,11 @@ struct file_areas {
 	size_t count;
 };
 
-/* From the file's `offset` on. What was there is no more. Forgets it if there is no memory. */
-void file_areas_add(uint64_t start, uint64_t size, int fd, uint64_t offset);
+/* What was there is no more. Keeps the path's text, and forgets all of it if it is empty, or there is no memory. */
+void file_areas_add(const struct file_area *area);
+
+/* From the `offset` on of the file that is open there. */
+void file_areas_add_open(uint64_t start, uint64_t size, int fd, uint64_t offset);
 
 /* Nothing is mapped in this range any more. */
 void file_areas_drop(uint64_t start, uint64_t size);

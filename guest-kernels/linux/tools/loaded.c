@@ -72,8 +72,14 @@ static void note_segment(const struct program_file *file, const struct elf_segme
 	uint64_t inside = address & (PAGE - 1);
 
 	if (segment->file_size)
-		file_areas_add(address - inside, (inside + segment->file_size + PAGE - 1) & ~(PAGE - 1), file->fd,
-			       segment->offset - inside);
+		file_areas_add(&(struct file_area) {
+			.start = address - inside,
+			.end = (address + segment->file_size + PAGE - 1) & ~(PAGE - 1),
+			.offset = segment->offset - inside,
+			.device = file->device,
+			.inode = file->inode,
+			.path = file->path,
+		});
 }
 
 void loaded_fill(const struct loaded *loaded)
@@ -90,6 +96,36 @@ void loaded_fill(const struct loaded *loaded)
 		note_segment(file, segment, loaded->base + segment->address);
 	}
 	close(file->fd);
+}
+
+/* Nothing lies between its segments. */
+static bool is_gapless(const struct elf_file *elf)
+{
+	unsigned int i;
+
+	for (i = 1; i < elf->segment_count; i++) {
+		const struct elf_segment *before = &elf->segments[i - 1];
+		uint64_t end = (before->address + before->memory_size + PAGE - 1) & ~(PAGE - 1);
+
+		if (end < (elf->segments[i].address & ~(PAGE - 1)))
+			return false;
+	}
+	return true;
+}
+
+/* An image that is there is not writable, here neither: what was mapped of it as a neighbour stays as it is. */
+bool loaded_is_touched(const struct loaded *loaded)
+{
+	const struct elf_file *elf = &loaded->file->elf;
+	unsigned int i;
+
+	if (!elf->segment_count)
+		return false;
+	for (i = 0; i < elf->segment_count; i++)
+		if (elf->segments[i].address >= loaded->image_end &&
+		    elf->segments[i].protection != (PROT_READ | PROT_WRITE))
+			return true;
+	return !loaded->image_is_there || !is_gapless(elf);
 }
 
 /* Returns how many answers are due. */

@@ -32,8 +32,11 @@ struct loaded loaded_place(const struct program_file *file, const char *name, ui
 void loaded_ask(const struct proxy *proxy, const struct loaded *loaded);
 void loaded_take(const struct proxy *proxy, struct loaded *loaded);
 
-/* Puts in what is not there yet, and closes the file. */
+/* Puts in what is not there yet, and closes the file. What is written to later is put in always. */
 void loaded_fill(const struct loaded *loaded);
+
+/* This process may have mapped what is to be protected. */
+bool loaded_is_touched(const struct loaded *loaded);
 
 /* What no segment has, between them, is nobody's to touch. Returns how many answers are to be taken. */
 unsigned int loaded_protect(const struct proxy *proxy, const struct loaded *loaded);

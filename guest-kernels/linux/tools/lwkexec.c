@@ -13,7 +13,6 @@
 #include "options.h"
 #include "program.h"
 #include "proxy.h"
-#include "views.h"
 #include "workers.h"
 
 #define OWN_FAILURE 125
@@ -180,9 +179,11 @@ int main(int argc, char **argv)
 		.traces = wishes.trace != CALL_TRACE_OFF,
 		.look_ns = wishes.poll_us * 1000,
 	});
-	call_places_tell(&wishes.places, &proxy);
+	call_places_ask(&wishes.places, &proxy);
+	program_ask(&program, &proxy);
+	proxy_take_process(&proxy);
+	call_places_take(&wishes.places, &proxy);
 	program_start(&program, &proxy, &wishes.cpus, environ);
 	take_name(argv, program.words);
-	views_begin(&proxy, &program);
-	workers_run(&proxy, wishes.trace);
+	workers_run(&proxy, &program, wishes.trace);
 }

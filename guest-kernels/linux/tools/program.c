@@ -111,14 +111,14 @@ static void name_image(const struct stat *status, uint64_t image[2])
 }
 
 /* As the kernel knows the file; empty if it does not say. */
-static void tell_path(int fd, char path[PATH_MAX])
+static const char *tell_path(int fd)
 {
-	char link[32];
+	char link[32], path[PATH_MAX];
 	ssize_t length;
 
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	length = readlink(link, path, PATH_MAX - 1);
-	path[length < 0 ? 0 : length] = '\0';
+	length = readlink(link, path, sizeof(path));
+	return (length > 0 ? strndup(path, length) : NULL) ?: "";
 }
 
 static struct program_file read_file(const char *path, int fd, const char *start, size_t length)
@@ -134,7 +134,9 @@ static struct program_file read_file(const char *path, int fd, const char *start
 	headers = calloc(header.e_phnum, sizeof(*headers));
 	if (!headers || fstat(fd, &status))
 		die(EXIT_FAILED, "%s: %s", path, strerror(errno));
-	tell_path(fd, file.path);
+	file.path = tell_path(fd);
+	file.device = status.st_dev;
+	file.inode = status.st_ino;
 	program_read(path, fd, headers, header.e_phnum * sizeof(*headers), header.e_phoff);
 	error = elf_read_segments(&header, headers, status.st_size, &file.elf);
 	free(headers);
@@ -326,6 +328,24 @@ static uint64_t build_stack(struct program *program, char **environment)
 	return stack.at;
 }
 
+static struct loaded place_main(const struct program *program)
+{
+	return loaded_place(&program->main, program->path, MOVED_START);
+}
+
+static struct loaded place_interpreter(const struct program *program)
+{
+	return loaded_place(&program->interpreter, "its interpreter", INTERPRETER_START);
+}
+
+/* What is to be protected was not touched here, or is not reached from here any more. Returns how many answers are due. */
+static unsigned int protect(const struct proxy *proxy, const struct loaded *loaded)
+{
+	if (loaded_is_touched(loaded))
+		proxy_zap(proxy, IKC_USER_START, IKC_USER_END - IKC_USER_START);
+	return loaded_protect(proxy, loaded);
+}
+
 static void ask_to_start(const struct proxy *proxy, uint64_t entry, uint64_t stack, uint64_t heap,
 			 const struct program_cpus *cpus)
 {
@@ -346,19 +366,24 @@ static void take_start(const struct proxy *proxy)
 		die(EXIT_FAILED, "%s does not start it: %s", proxy->partition, strerror(-result));
 }
 
+void program_ask(const struct program *program, const struct proxy *proxy)
+{
+	struct loaded main = place_main(program), interpreter = place_interpreter(program);
+
+	loaded_ask(proxy, &main);
+	loaded_ask(proxy, &interpreter);
+	memory_ask(proxy, STACK_TOP - IKC_USER_STACK_SIZE, IKC_USER_STACK_SIZE, NULL);
+}
+
 void program_start(struct program *program, const struct proxy *proxy, const struct program_cpus *cpus,
 		   char **environment)
 {
-	struct loaded main = loaded_place(&program->main, program->path, MOVED_START);
-	struct loaded interpreter = loaded_place(&program->interpreter, "its interpreter", INTERPRETER_START);
+	struct loaded main = place_main(program), interpreter = place_interpreter(program);
 	bool interpreted = program->main.elf.interpreter_size;
 	const struct loaded *first = interpreted ? &interpreter : &main;
 	struct program_place *place = &program->place;
 	unsigned int protected;
 
-	loaded_ask(proxy, &main);
-	loaded_ask(proxy, &interpreter);
-	memory_ask(proxy, STACK_TOP - IKC_USER_STACK_SIZE, IKC_USER_STACK_SIZE, NULL);
 	loaded_take(proxy, &main);
 	loaded_fill(&main);
 	loaded_take(proxy, &interpreter);
@@ -368,10 +393,9 @@ void program_start(struct program *program, const struct proxy *proxy, const str
 	place->main = main.base;
 	place->interpreter = interpreted ? interpreter.base : 0;
 	place->stack = build_stack(program, environment);
-	proxy_zap(proxy, IKC_USER_START, IKC_USER_END - IKC_USER_START);
 	if (interpreted) /* both together may be more than the channel holds */
-		loaded_take_protection(proxy, loaded_protect(proxy, &interpreter));
-	protected = loaded_protect(proxy, &main);
+		loaded_take_protection(proxy, protect(proxy, &interpreter));
+	protected = protect(proxy, &main);
 	ask_to_start(proxy, first->base + first->file->elf.entry, place->stack, main.base + program->main.elf.end, cpus);
 	loaded_take_protection(proxy, protected);
 	take_start(proxy);

@@ -3,7 +3,6 @@
 #ifndef PROGRAM_H
 #define PROGRAM_H
 
-#include <limits.h>
 #include <sys/types.h>
 
 #include "elf_file.h"
@@ -13,7 +12,9 @@ struct program_file {
 	int fd;
 	struct elf_file elf;
 	uint64_t image[2]; /* a name for its content; 0, 0: it may still change */
-	char path[PATH_MAX]; /* without symbolic links */
+	const char *path; /* without symbolic links; empty if it cannot be told */
+	dev_t device;
+	ino_t inode;
 };
 
 /* Pairs of words, as getauxval(3) reads them. */
@@ -56,7 +57,10 @@ struct program_cpus {
 	uint64_t words[IKC_PROCESS_CPU_WORDS];
 };
 
-/* Puts it into the process and lets it begin, on one of those CPUs; an empty set has all. */
+/* Asks for its memory. */
+void program_ask(const struct program *program, const struct proxy *proxy);
+
+/* Takes the answers, puts it into the process and lets it begin, on one of those CPUs; an empty set has all. */
 void program_start(struct program *program, const struct proxy *proxy, const struct program_cpus *cpus,
 		   char **environment);
 

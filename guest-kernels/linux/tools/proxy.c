@@ -79,17 +79,43 @@ bool proxy_turn(const struct proxy *proxy, struct ikc_process_message *message, 
 	return is_whole(got);
 }
 
+/* Asked, and not sent yet. */
+static struct {
+	struct ikc_process_message all[IKC_MESSAGE_MAX / sizeof(struct ikc_process_message)];
+	uint32_t count;
+} questions;
+
+/* All together: each doorbell costs as much as making what they ask for. */
+static void send_questions(const struct proxy *proxy)
+{
+	uint32_t done = 0;
+
+	while (done < questions.count) {
+		struct ikc_several several = {
+			.messages = (uintptr_t)(questions.all + done),
+			.length = sizeof(questions.all[0]),
+			.count = questions.count - done,
+		};
+		int sent = ioctl(proxy->channel, IKC_IOCTL_SEVERAL, &several);
+
+		if (sent < 0 && errno != EINTR)
+			proxy_lost(proxy);
+		done += sent < 0 ? 0 : sent;
+	}
+	questions.count = 0;
+}
+
 void proxy_ask(const struct proxy *proxy, const struct ikc_process_message *message)
 {
-	struct ikc_process_message question = *message;
-
-	question.slot = NO_SLOT;
-	if (!proxy_send(proxy, &question))
-		proxy_lost(proxy);
+	if (questions.count == sizeof(questions.all) / sizeof(questions.all[0]))
+		send_questions(proxy);
+	questions.all[questions.count] = *message;
+	questions.all[questions.count++].slot = NO_SLOT;
 }
 
 int64_t proxy_take_answer(const struct proxy *proxy, struct ikc_process_message *answer)
 {
+	send_questions(proxy);
 	if (!proxy_receive(proxy, answer))
 		proxy_lost(proxy);
 	if (answer->kind != IKC_PROCESS_RESULT)
@@ -125,24 +151,31 @@ static uint64_t clock_ns(clockid_t clock)
 	return now.tv_sec * 1000000000ull + now.tv_nsec;
 }
 
-static uint64_t create(const struct proxy *proxy, const struct proxy_wishes *wishes)
+static void ask_to_create(const struct proxy *proxy, const struct proxy_wishes *wishes)
 {
 	struct ikc_process_message message = {
 		.kind = IKC_PROCESS_CREATE,
 		.words = { IKC_PROCESS_VERSION, getpid(), clock_ns(CLOCK_REALTIME), clock_ns(CLOCK_MONOTONIC),
 			   wishes->traces ? IKC_PROCESS_TRACES : 0, wishes->look_ns },
 	};
-	int64_t result;
 
 	strncpy((char *)&message.words[6], wishes->name, IKC_PROCESS_NAME_SIZE - 1);
-	result = proxy_exchange(proxy, &message);
+	proxy_ask(proxy, &message);
+}
+
+/* Returns where its page table is. */
+static uint64_t take_created(const struct proxy *proxy)
+{
+	struct ikc_process_message answer;
+	int64_t result = proxy_take_answer(proxy, &answer);
+
 	if (result == -ENOMEM)
 		die(EXIT_FAILED, "%s has no memory for a process", proxy->partition);
 	if (result == -EPROTO)
 		die(EXIT_FAILED, "the LWK of %s is of another version: restart it", proxy->partition);
 	if (result)
 		die(EXIT_FAILED, "%s makes no process: %s", proxy->partition, strerror(-result));
-	return message.words[0];
+	return answer.words[0];
 }
 
 static int open_space(const struct proxy *proxy, uint64_t root)
@@ -176,7 +209,7 @@ static void map_space(const struct proxy *proxy)
  * The last descriptors there may be: the program's first own file is to have the number that it has on Linux. The space's is
  * closed before the channel's, in whatever way this process ends: the driver then lets go of the memory before the LWK hears.
  */
-static void move_files(struct proxy *proxy, const struct device *device)
+static void move_files(struct proxy *proxy)
 {
 	struct rlimit limit = { 1024, 1024 };
 	int channel = proxy->channel, space = proxy->space;
@@ -189,7 +222,6 @@ static void move_files(struct proxy *proxy, const struct device *device)
 		die(EXIT_FAILED, "descriptors from %d on: %s", proxy->first_own_fd, strerror(errno));
 	close(channel);
 	close(space);
-	close(device->fd);
 }
 
 /* A channel to the LWK, of no process yet. */
@@ -213,12 +245,18 @@ struct proxy proxy_open(const struct proxy_wishes *wishes)
 	struct device device = device_open();
 	struct proxy proxy = connect_to(&device, wishes->partition);
 
+	close(device.fd);
 	if (ioctl(proxy.channel, IKC_IOCTL_SPIN, &wishes->look_ns))
 		die(EXIT_FAILED, "the channel to %s: SPIN: %s", proxy.partition, strerror(errno));
-	proxy.space = open_space(&proxy, create(&proxy, wishes));
-	move_files(&proxy, &device);
-	map_space(&proxy);
+	ask_to_create(&proxy, wishes);
 	return proxy;
+}
+
+void proxy_take_process(struct proxy *proxy)
+{
+	proxy->space = open_space(proxy, take_created(proxy));
+	move_files(proxy);
+	map_space(proxy);
 }
 
 void proxy_tell_memory(const char *partition)

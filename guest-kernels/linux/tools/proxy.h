@@ -26,8 +26,11 @@ struct proxy_wishes {
 	uint64_t look_ns; /* that either side looks for the other's word before it sleeps */
 };
 
-/* Makes a process there, which has no memory yet. Exits with words if that does not work. */
+/* Asks for a process there. Exits with words if that does not work, as all of these do. */
 struct proxy proxy_open(const struct proxy_wishes *wishes);
+
+/* The first answer: there is one. It has its memory in this process, too, from now on. */
+void proxy_take_process(struct proxy *proxy);
 
 /* How many files the proxy has for itself, from first_own_fd on. */
 #define PROXY_OWN_FDS 3
@@ -37,7 +40,7 @@ struct proxy proxy_open(const struct proxy_wishes *wishes);
 
 /*
  * Before it runs: asks for something, and gets the answers in the same order; who asks for all that he can before he
- * takes the first answer waits once. Exits if there is none. proxy_take_answer() returns its number.
+ * takes the first answer waits once, and all go in one. Exits if there is none. proxy_take_answer() returns its number.
  */
 void proxy_ask(const struct proxy *proxy, const struct ikc_process_message *message);
 int64_t proxy_take_answer(const struct proxy *proxy, struct ikc_process_message *answer);

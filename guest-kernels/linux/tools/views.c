@@ -27,15 +27,17 @@
 #include "view_tree.h"
 
 static const struct program *program;
+static void (*before_waiting)(void);
 static int tree_fd; /* where the tree is, or will be */
 
 static pthread_mutex_t tree_lock = PTHREAD_MUTEX_INITIALIZER;
 static bool tree_made; /* under it until it is true */
 static dev_t tree_device; /* before that */
 
-void views_begin(const struct proxy *proxy, const struct program *begun)
+void views_begin(const struct proxy *proxy, const struct program *begun, void (*before)(void))
 {
 	program = begun;
+	before_waiting = before;
 	tree_fd = proxy->first_own_fd + PROXY_TREE_FD;
 }
 
@@ -90,6 +92,7 @@ static bool is_in_tree(int folder)
 
 	if (!__atomic_load_n(&tree_made, __ATOMIC_ACQUIRE))
 		return false;
+	before_waiting();
 	return !fstatat(folder, "", &status, AT_EMPTY_PATH) && status.st_dev == tree_device;
 }
 
@@ -253,6 +256,7 @@ static long make_elsewhere(const struct path_call *rule, const uint64_t *words, 
 {
 	const uint64_t *behind = words + rule->folder + 2;
 
+	before_waiting();
 	if (rule->deed == ENTER)
 		return enter(folder, name);
 	if (rule->deed == OPEN)
@@ -403,8 +407,10 @@ long views_call(const struct ikc_process_message *call, uint64_t *facts)
 	struct facts *told;
 	long result;
 
-	if (call->flags & IKC_PROCESS_MAPS && is_whole_page(call->words[1]))
-		file_areas_add(call->words[1], call->words[2], call->words[0], call->words[3]);
+	if (call->flags & IKC_PROCESS_MAPS && is_whole_page(call->words[1])) {
+		before_waiting();
+		file_areas_add_open(call->words[1], call->words[2], call->words[0], call->words[3]);
+	}
 	if (call->number == SYS_getcwd)
 		return get_cwd(call->words);
 	if (!rule)

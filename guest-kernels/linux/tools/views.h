@@ -9,8 +9,8 @@
 #include "program.h"
 #include "proxy.h"
 
-/* Before any call is made. The program stays where it is. */
-void views_begin(const struct proxy *proxy, const struct program *program);
+/* Before any call is made. The program stays where it is. `before_waiting` is called before what may wait for somebody else. */
+void views_begin(const struct proxy *proxy, const struct program *program, void (*before_waiting)(void));
 
 /* No call has such a result. */
 #define VIEWS_NOT_OURS (-0x10000)

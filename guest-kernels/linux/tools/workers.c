@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -30,6 +31,7 @@ static const struct proxy *proxy;
 static enum call_trace tracing;
 
 static int waiting; /* workers that wait for a call, or are about to */
+static int workers = 1;
 static bool ended;
 static uint32_t end_status; /* before `ended` */
 
@@ -73,6 +75,39 @@ __attribute__((noreturn)) static void finish(void)
 	if (WIFSIGNALED(end_status))
 		die_by(WTERMSIG(end_status));
 	_exit(WEXITSTATUS(end_status));
+}
+
+/* ---- others ---- */
+
+static void *work(void *first);
+
+static void add_worker(void)
+{
+	pthread_attr_t attributes;
+	pthread_t thread;
+	int error;
+
+	__atomic_add_fetch(&waiting, 1, __ATOMIC_SEQ_CST);
+	__atomic_add_fetch(&workers, 1, __ATOMIC_RELAXED);
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, WORKER_STACK);
+	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	error = everywhere_create(&thread, &attributes, work);
+	pthread_attr_destroy(&attributes);
+	/* Without it, calls wait for each other. */
+	if (error)
+		__atomic_sub_fetch(&waiting, 1, __ATOMIC_SEQ_CST);
+}
+
+/* Nobody waits for the next message, and this worker has seen to nobody yet. */
+static __thread bool is_last;
+
+/* What this worker is about to do may take its time. A thread is dear to begin and to end: not before. */
+static void have_another_wait(void)
+{
+	if (is_last)
+		add_worker();
+	is_last = false;
 }
 
 /* ---- calls ---- */
@@ -191,6 +226,12 @@ static void serve_interrupt(const struct ikc_process_message *message)
 	}
 }
 
+/* It waits for nobody, whatever the program does. */
+static bool is_brief(uint64_t number, const uint64_t *words)
+{
+	return number == SYS_getrandom && words[2] & GRND_NONBLOCK;
+}
+
 /* Returns the kind of the answer. */
 static uint32_t serve_call(struct worker *worker, const struct ikc_process_message *message, long *result)
 {
@@ -199,8 +240,11 @@ static uint32_t serve_call(struct worker *worker, const struct ikc_process_messa
 
 	begin_call(worker, message);
 	*result = views_call(message, &facts);
-	if (*result == VIEWS_NOT_OURS)
+	if (*result == VIEWS_NOT_OURS) {
+		if (!is_brief(message->number, message->words))
+			have_another_wait();
 		*result = make_call(message->number, message->words);
+	}
 	end_call(worker);
 	if (*result == VIEWS_TELL_FIRST) {
 		*result = facts;
@@ -208,6 +252,13 @@ static uint32_t serve_call(struct worker *worker, const struct ikc_process_messa
 	}
 	call_trace_proxy(tracing, message, *result, begin);
 	return IKC_PROCESS_RESULT;
+}
+
+/* Nothing is left of the process. */
+__attribute__((noreturn)) static void serve_gone(void)
+{
+	errno = EPROTO; /* before ENDED it means nothing */
+	finish();
 }
 
 /* All that the program's memory was for is over when the LWK hears of it. */
@@ -229,16 +280,21 @@ static bool serve(struct worker *worker, struct ikc_process_message *message)
 		kind = serve_call(worker, message, &result);
 		break;
 	case IKC_PROCESS_ZAP:
+		if (__atomic_load_n(&workers, __ATOMIC_RELAXED) > 1) /* else nobody has got hold of a page */
+			have_another_wait();
 		proxy_zap(proxy, message->words[0], message->words[1]);
 		if (message->flags & IKC_PROCESS_UNMAPPED)
 			file_areas_drop(message->words[0], message->words[1]);
 		break;
 	case IKC_PROCESS_INTERRUPT:
+		have_another_wait();
 		serve_interrupt(message);
 		return false;
 	case IKC_PROCESS_ENDED:
 		serve_end(message);
 		break;
+	case IKC_PROCESS_GONE:
+		serve_gone();
 	default:
 		die(EXIT_FAILED, "%s sends a message of kind %u", proxy->partition, message->kind);
 	}
@@ -252,25 +308,6 @@ static bool serve(struct worker *worker, struct ikc_process_message *message)
 }
 
 /* ---- workers ---- */
-
-static void *work(void *first);
-
-static void add_worker(void)
-{
-	pthread_attr_t attributes;
-	pthread_t thread;
-	int error;
-
-	__atomic_add_fetch(&waiting, 1, __ATOMIC_SEQ_CST);
-	pthread_attr_init(&attributes);
-	pthread_attr_setstacksize(&attributes, WORKER_STACK);
-	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	error = everywhere_create(&thread, &attributes, work);
-	pthread_attr_destroy(&attributes);
-	/* Without it, calls wait for each other. */
-	if (error)
-		__atomic_sub_fetch(&waiting, 1, __ATOMIC_SEQ_CST);
-}
 
 /* What is only told. True: it is no more than that. */
 static bool take_aside(const struct ikc_process_message *message)
@@ -330,8 +367,7 @@ static void *work(void *first)
 
 	join_all(&worker);
 	while (turn(&message, answers, looks)) {
-		if (!__atomic_sub_fetch(&waiting, 1, __ATOMIC_SEQ_CST))
-			add_worker();
+		is_last = !__atomic_sub_fetch(&waiting, 1, __ATOMIC_SEQ_CST);
 		looks = answers = serve(&worker, &message);
 		__atomic_add_fetch(&waiting, 1, __ATOMIC_SEQ_CST);
 	}
@@ -371,28 +407,32 @@ static void forward_signals(void)
 	struct sigaction action = { .sa_sigaction = forward, .sa_flags = SA_SIGINFO | SA_RESTART };
 	const struct sigaction interruption = { .sa_handler = interrupted };
 	struct sigaction old;
+	sigset_t before;
 	int number;
 	size_t i;
 
 	sigfillset(&action.sa_mask);
+	sigprocmask(SIG_BLOCK, &action.sa_mask, &before); /* none comes while an ignored one has the handler */
 	sigaction(INTERRUPT_SIGNAL, &interruption, NULL);
 	for (number = 1; number < EVERYWHERE_SIGNAL; number++) {
 		bool keep = number >= 32 && number < SIGRTMIN; /* the C library's own */
 
 		for (i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
 			keep |= kept[i] == number;
-		if (!keep && !sigaction(number, NULL, &old) && old.sa_handler != SIG_IGN)
-			sigaction(number, &action, NULL);
+		if (!keep && !sigaction(number, &action, &old) && old.sa_handler == SIG_IGN)
+			sigaction(number, &old, NULL);
 	}
+	sigprocmask(SIG_SETMASK, &before, NULL);
 }
 
-void workers_run(const struct proxy *opened, enum call_trace trace)
+void workers_run(const struct proxy *opened, const struct program *program, enum call_trace trace)
 {
 	proxy = opened;
 	tracing = trace;
 	stops_tell(proxy);
 	everywhere_begin();
 	forward_signals();
+	views_begin(proxy, program, have_another_wait);
 	waiting = 1;
 	work(&waiting);
 	abort();

@@ -59,11 +59,13 @@ void process_get(struct process *process)
 }
 
 /*
- * The channel is closed last: who then hears of it finds the memory given back. Under the lock, because ended()
- * may be on its way on another CPU, and the channel somebody else's as soon as it has returned.
+ * The proxy is told last: it finds the memory given back. By a message, which it looks for, and by the channel's end, of which it
+ * would hear later. Under the lock, because ended() may be on its way on another CPU, and the channel somebody else's as
+ * soon as it has returned.
  */
 static void forget(struct process *process)
 {
+	static const struct ikc_process_message gone = { .kind = IKC_PROCESS_GONE, .slot = NO_SLOT };
 	uint64_t flags = spin_lock(&all_lock);
 	struct process **link = &all;
 
@@ -73,6 +75,7 @@ static void forget(struct process *process)
 	all_count--;
 	if (process->channel) {
 		*process->holder = NULL;
+		channel_send(process->channel, &gone, sizeof(gone));
 		channel_close(process->channel);
 	}
 	spin_unlock(&all_lock, flags);

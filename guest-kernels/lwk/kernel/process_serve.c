@@ -77,7 +77,7 @@ static int64_t start(struct process *process, const uint64_t *words)
 	return 0;
 }
 
-/* *filled: what belongs there is there. */
+/* *filled: what belongs there is there, and is not to be written to: others may be given it later. */
 static int64_t map(struct space *space, const uint64_t *words, uint32_t protection, uint64_t *filled)
 {
 	static const struct memory_policy policy = { .mode = MEMORY_DEFAULT };
@@ -90,7 +90,7 @@ static int64_t map(struct space *space, const uint64_t *words, uint32_t protecti
 	if (!err && !space_is_free(space, address, address + size))
 		err = -EEXIST;
 	if (!err)
-		*filled = image_use(space, address, address + size, words + 3, protection);
+		*filled = image_use(space, address, address + size, words + 3, protection & ~PROTECTION_WRITE);
 	if (!err && !*filled)
 		err = space_map(space, address, address + size, protection, &policy);
 	return err ? err : (int64_t)address;
