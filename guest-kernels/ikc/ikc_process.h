@@ -16,6 +16,8 @@ enum ikc_process_constant {
 	IKC_PROCESS_NODES = 6, /* of which PAGES tells */
 	IKC_PROCESS_CPU_WORDS = 4, /* START can name the first 256 CPUs */
 	IKC_PROCESS_LOOK_MAX_NS = 100000000, /* CREATE can have a thread look for an answer so long */
+	IKC_PROCESS_BEGINNING = 16, /* questions of a process until it has begun: both sides look longer until then, */
+	IKC_PROCESS_BEGINNING_LOOKS = 4, /* so many times as long: what is done in between takes longer than later on */
 	IKC_PROCESS_THREADS = 256, /* that a process can have; slots are below it */
 	IKC_PROCESS_NAME_SIZE = 16, /* with the zero behind it */
 };

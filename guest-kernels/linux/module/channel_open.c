@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* How programs get channels: they ask a peer for one, or take those that peers have opened. */
+#include <linux/ktime.h>
+#include <linux/sched.h>
 #include <linux/uaccess.h>
 
 #include "channel_file.h"
@@ -15,6 +17,20 @@ static int channel_open_try(void *context)
 	if (smp_load_acquire(&channel->denied))
 		return -ECONNREFUSED;
 	return READ_ONCE(channel->opened) ? 0 : -EAGAIN;
+}
+
+/* As long as it costs to be rung: an interrupt, a work and a wakeup. */
+#define CHANNEL_OPEN_LOOK_NS (200 * NSEC_PER_USEC)
+
+/* The answer is mostly there before anybody could have slept. */
+static void channel_open_look(struct channel *channel)
+{
+	u64 until = ktime_get_ns() + CHANNEL_OPEN_LOOK_NS;
+
+	while (channel_open_try(channel) == -EAGAIN && !need_resched() && ktime_get_ns() < until) {
+		link_look_for_news(channel->link);
+		cpu_relax();
+	}
 }
 
 static long channel_open_waiting(struct fabric *fabric, u16 own_port, struct ikc_open *open,
@@ -35,6 +51,7 @@ static long channel_open_waiting(struct fabric *fabric, u16 own_port, struct ikc
 	err = link_open_channel(link, &terms, channel);
 	if (err)
 		return err;
+	channel_open_look(*channel);
 	err = waiting_for(&(*channel)->readable, channel_open_try, *channel, &left);
 	if (err) {
 		open->refusal = (*channel)->refusal;

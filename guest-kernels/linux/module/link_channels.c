@@ -50,11 +50,10 @@ static void link_refuse_channel(struct link *link, u32 index, enum ikc_channel_r
 	ikc_channel_refuse(&link->channels, index, refusal);
 }
 
-/* Nobody uses its rings any more. A peer that closed first says nothing new: we look again by ourselves. */
-static void link_say_closed(struct link *link, const struct channel *channel)
+/* Nobody uses its rings any more. */
+static void link_say_closed(const struct channel *channel)
 {
-	ikc_channel_close(&link->channels, channel->index, channel->sender.slots ? &channel->sender : NULL);
-	link_schedule_control(link->works);
+	ikc_channel_close(&channel->link->channels, channel->index, channel->sender.slots ? &channel->sender : NULL);
 }
 
 static void link_accept_channel(struct link *link, u32 index, const struct ikc_terms *terms)
@@ -69,7 +68,8 @@ static void link_accept_channel(struct link *link, u32 index, const struct ikc_t
 	ikc_channel_accept(&link->channels, index, channel_vector(channel), &channel->sender,
 			   &channel->receiver);
 	if (!listeners_deliver(link->listeners, channel)) {
-		link_say_closed(link, channel);
+		link_say_closed(channel);
+		link_schedule_control(link->works); /* a peer that closed first says nothing new */
 		channel_put(channel); /* the program's, of which there is none */
 	}
 }
@@ -166,6 +166,22 @@ void link_look_at_channels(struct link *link)
 		link_ring(link, IKC_VECTOR_CONTROL);
 }
 
+/* Without a lock, and wrong for a moment: who waits for news looks again. */
+static bool link_has_news(const struct link *link)
+{
+	return ikc_load(&link->ikc.peer->channel_turn) != READ_ONCE(link->channels.seen);
+}
+
+void link_look_for_news(struct link *link)
+{
+	if (!link_has_news(link))
+		return;
+	mutex_lock(&link->lock);
+	if (link_runs(link))
+		link_look_at_channels(link);
+	mutex_unlock(&link->lock);
+}
+
 void link_end_channels(struct link *link)
 {
 	struct channel *channel;
@@ -230,8 +246,10 @@ void link_close_channel(struct channel *channel)
 
 	mutex_lock(&link->lock);
 	if (link_has_channel(link, channel)) {
-		link_say_closed(link, channel);
-		link_ring(link, IKC_VECTOR_CONTROL);
+		link_say_closed(channel);
+		/* a peer that closed first says nothing new */
+		if (link_look_at_channel(link, channel->index))
+			link_ring(link, IKC_VECTOR_CONTROL);
 	}
 	mutex_unlock(&link->lock);
 	channel_put(channel);

@@ -15,6 +15,7 @@
 #include <linux/rwsem.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <linux/xarray.h>
 
 #include "ikc_uapi.h"
 #include "ikc_walk.h"
@@ -35,6 +36,7 @@ struct space {
 	bool dead; /* under it: with its partition */
 	bool ended; /* under it: its process has, here or there */
 	struct address_space *mapping; /* whoever maps it; set by the first, under `lock` */
+	struct xarray touched; /* neighbourhoods that pages were mapped of, by number: nobody has got hold of others */
 };
 
 /* ---- the partition's words ---- */
@@ -106,11 +108,22 @@ static void space_insert_neighbours(struct space *space, struct vm_fault *fault)
 			space_insert(space, vma, address, false);
 }
 
+static int space_touch(struct space *space, u64 address)
+{
+	unsigned long index = address / SPACE_NEIGHBOURHOOD;
+
+	if (xa_load(&space->touched, index))
+		return 0;
+	return xa_err(xa_store(&space->touched, index, xa_mk_value(0), GFP_KERNEL_ACCOUNT));
+}
+
 static vm_fault_t space_fault(struct vm_fault *fault)
 {
 	struct space *space = fault->vma->vm_file->private_data;
 	vm_fault_t result;
 
+	if (space_touch(space, fault->address))
+		return VM_FAULT_OOM;
 	down_read(&space->lock);
 	result = space_insert(space, fault->vma, fault->address, fault->flags & FAULT_FLAG_WRITE);
 	if (result == VM_FAULT_NOPAGE)
@@ -187,29 +200,31 @@ static bool space_leaf_is_pinned(const struct space *space, const struct ikc_wal
 	return false;
 }
 
-/* More than this of a table is not that of a process. */
-static u64 space_most_leaves(const struct space *space)
+/* Of what the process has there, shown or not. A few leaves, whatever the table says. */
+static bool space_part_is_pinned(struct space *space, u64 start, u64 end)
 {
-	u64 pages = 0;
-	u32 i;
-
-	for (i = 0; i < space->view->segment_count; i++)
-		pages += PHYS_PFN(space->view->segments[i].size);
-	return pages * IKC_WALK_ENTRIES;
-}
-
-/* Of what the process has there, shown or not. */
-static bool space_is_pinned(struct space *space, u64 start, u64 end)
-{
-	u64 left = space_most_leaves(space);
-
-	while (start < end && left--) {
+	while (start < end) {
 		struct ikc_walk_leaf leaf = ikc_walk_to_leaf(space->root, start, space_table, space->view);
 		u64 from = start & (leaf.size - 1), to = min(leaf.size, from + (end - start));
 
 		if (leaf.is_page && space_leaf_is_pinned(space, &leaf, from, to))
 			return true;
 		start += to - from;
+	}
+	return false;
+}
+
+/* `end` is behind `start`. */
+static bool space_is_pinned(struct space *space, u64 start, u64 end)
+{
+	unsigned long index;
+	void *entry;
+
+	xa_for_each_range(&space->touched, index, entry, start / SPACE_NEIGHBOURHOOD, (end - 1) / SPACE_NEIGHBOURHOOD) {
+		u64 from = (u64)index * SPACE_NEIGHBOURHOOD;
+
+		if (space_part_is_pinned(space, max(start, from), min(end, from + SPACE_NEIGHBOURHOOD)))
+			return true;
 		cond_resched();
 	}
 	return false;
@@ -307,6 +322,7 @@ static void space_free(struct space *space)
 	list_del(&space->list);
 	mutex_unlock(&space->view->spaces_lock);
 	window_view_put(space->view);
+	xa_destroy(&space->touched);
 	kfree(space);
 }
 
@@ -336,6 +352,7 @@ static struct space *space_new(struct window_view *view, u64 root)
 	space->root = root;
 	space->incarnation = space_incarnation(view);
 	init_rwsem(&space->lock);
+	xa_init_flags(&space->touched, XA_FLAGS_ACCOUNT);
 	window_view_get(view);
 	mutex_lock(&view->spaces_lock);
 	list_add(&space->list, &view->spaces);

@@ -185,5 +185,5 @@ int main(int argc, char **argv)
 	call_places_take(&wishes.places, &proxy);
 	program_start(&program, &proxy, &wishes.cpus, environ);
 	take_name(argv, program.words);
-	workers_run(&proxy, &program, wishes.trace);
+	workers_run(&proxy, &program, wishes.trace, wishes.poll_us * 1000);
 }

@@ -240,14 +240,19 @@ static struct proxy connect_to(const struct device *device, const char *partitio
 	return proxy;
 }
 
+void proxy_look(const struct proxy *proxy, uint64_t ns)
+{
+	if (ioctl(proxy->channel, IKC_IOCTL_SPIN, &ns))
+		die(EXIT_FAILED, "the channel to %s: SPIN: %s", proxy->partition, strerror(errno));
+}
+
 struct proxy proxy_open(const struct proxy_wishes *wishes)
 {
 	struct device device = device_open();
 	struct proxy proxy = connect_to(&device, wishes->partition);
 
 	close(device.fd);
-	if (ioctl(proxy.channel, IKC_IOCTL_SPIN, &wishes->look_ns))
-		die(EXIT_FAILED, "the channel to %s: SPIN: %s", proxy.partition, strerror(errno));
+	proxy_look(&proxy, IKC_PROCESS_BEGINNING_LOOKS * wishes->look_ns);
 	ask_to_create(&proxy, wishes);
 	return proxy;
 }

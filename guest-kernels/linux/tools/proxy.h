@@ -32,6 +32,9 @@ struct proxy proxy_open(const struct proxy_wishes *wishes);
 /* The first answer: there is one. It has its memory in this process, too, from now on. */
 void proxy_take_process(struct proxy *proxy);
 
+/* Who waits for a message looks for so long before he sleeps: from IKC_PROCESS_BEGINNING on. Before, it is longer. */
+void proxy_look(const struct proxy *proxy, uint64_t ns);
+
 /* How many files the proxy has for itself, from first_own_fd on. */
 #define PROXY_OWN_FDS 3
 

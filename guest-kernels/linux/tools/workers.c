@@ -29,6 +29,7 @@
 
 static const struct proxy *proxy;
 static enum call_trace tracing;
+static uint64_t look_ns;
 
 static int waiting; /* workers that wait for a call, or are about to */
 static int workers = 1;
@@ -364,9 +365,12 @@ static void *work(void *first)
 	struct worker worker = { 0 };
 	struct ikc_process_message message;
 	bool answers = false, looks = first;
+	uint32_t taken = 0;
 
 	join_all(&worker);
 	while (turn(&message, answers, looks)) {
+		if (first && ++taken == IKC_PROCESS_BEGINNING)
+			proxy_look(proxy, look_ns);
 		is_last = !__atomic_sub_fetch(&waiting, 1, __ATOMIC_SEQ_CST);
 		looks = answers = serve(&worker, &message);
 		__atomic_add_fetch(&waiting, 1, __ATOMIC_SEQ_CST);
@@ -425,10 +429,12 @@ static void forward_signals(void)
 	sigprocmask(SIG_SETMASK, &before, NULL);
 }
 
-void workers_run(const struct proxy *opened, const struct program *program, enum call_trace trace)
+void workers_run(const struct proxy *opened, const struct program *program, enum call_trace trace,
+		 uint64_t look_for_ns)
 {
 	proxy = opened;
 	tracing = trace;
+	look_ns = look_for_ns;
 	stops_tell(proxy);
 	everywhere_begin();
 	forward_signals();

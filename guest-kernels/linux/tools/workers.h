@@ -10,7 +10,8 @@
 #include "program.h"
 #include "proxy.h"
 
-/* Serves the program until it has ended, then ends this process in the same way. */
-__attribute__((noreturn)) void workers_run(const struct proxy *proxy, const struct program *program, enum call_trace trace);
+/* Serves the program until it has ended, then ends this process in the same way. `look_ns` as proxy_look() has it. */
+__attribute__((noreturn)) void workers_run(const struct proxy *proxy, const struct program *program, enum call_trace trace,
+					   uint64_t look_ns);
 
 #endif

@@ -59,9 +59,8 @@ void process_get(struct process *process)
 }
 
 /*
- * The proxy is told last: it finds the memory given back. By a message, which it looks for, and by the channel's end, of which it
- * would hear later. Under the lock, because ended() may be on its way on another CPU, and the channel somebody else's as
- * soon as it has returned.
+ * The proxy is told last: it finds the memory given back, and closes the channel. Under the lock, because ended() may be on its
+ * way on another CPU, and the channel somebody else's as soon as it has returned.
  */
 static void forget(struct process *process)
 {
@@ -75,8 +74,8 @@ static void forget(struct process *process)
 	all_count--;
 	if (process->channel) {
 		*process->holder = NULL;
-		channel_send(process->channel, &gone, sizeof(gone));
-		channel_close(process->channel);
+		if (channel_send(process->channel, &gone, sizeof(gone)))
+			channel_close(process->channel); /* no room: it hears that instead */
 	}
 	spin_unlock(&all_lock, flags);
 }
@@ -166,6 +165,12 @@ static void stop_looking(struct thread *thread)
 	spin_unlock(&thread->process->lock, flags);
 }
 
+/* A process that begins asks for what takes longer than most. */
+static uint64_t look_time(const struct process *process)
+{
+	return process->lives < IKC_PROCESS_BEGINNING ? IKC_PROCESS_BEGINNING_LOOKS * process->look_ns : process->look_ns;
+}
+
 /* While nobody else can run here. Another thread of the process that looks finds our answer too. */
 static void look_for_answer(struct thread *thread)
 {
@@ -183,7 +188,7 @@ static void look_for_answer(struct thread *thread)
 		if (is_answered(thread) || cpu_has_others())
 			break;
 		if (!deadline)
-			deadline = deadline_after(thread->process->look_ns);
+			deadline = deadline_after(look_time(thread->process));
 		else if (deadline_passed(deadline))
 			break;
 	}
