@@ -8,9 +8,9 @@ BIN := $(VENV)/bin
 BUILD := build
 
 # Debian packages that running, building and testing need (docs/index.md, "What it needs").
-RUN_PACKAGES := qemu-system-x86 python3-venv gcc libc6-dev binutils make cpio lz4 libelf1 ca-certificates
+RUN_PACKAGES := qemu-system-x86 python3-venv gcc libc6-dev musl-tools binutils make cpio lz4 libelf1 ca-certificates
 KERNEL_PACKAGES := $(RUN_PACKAGES) bc bison flex libelf-dev
-TEST_PACKAGES := $(RUN_PACKAGES) clang g++ gdb libclang-rt-14-dev musl-tools openssh-client sparse mandoc zsh fish
+TEST_PACKAGES := $(RUN_PACKAGES) clang g++ gdb libclang-rt-14-dev openssh-client sparse mandoc zsh fish
 
 .DEFAULT_GOAL := help
 .PHONY: help boot-enclave host-kernel qmp down test soak bench docs man clean setup setup-test

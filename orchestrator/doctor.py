@@ -19,8 +19,8 @@ from orchestrator.qemu import find_qemu, inspect_qemu
 from orchestrator.quantities import MIB
 from orchestrator.run import RunFolder
 
-TOOLS = ("gcc", "ld", "nm", "make", "lz4", "setpriv", "apt-get", "dpkg-deb")
-TOOL_PACKAGES = "sudo apt-get install gcc libc6-dev binutils make lz4 util-linux"
+TOOLS = ("gcc", "musl-gcc", "ld", "nm", "make", "lz4", "setpriv", "apt-get", "dpkg-deb")
+TOOL_PACKAGES = "sudo apt-get install gcc libc6-dev musl-tools binutils make lz4 util-linux"
 MEMORY_WANTED = 1536 * MIB  # specs/duo.yaml, and what its QEMUs take beside
 FILES_WANTED = 1024
 SHMEM_HUGEPAGES = Path("/sys/kernel/mm/transparent_hugepage/shmem_enabled")

@@ -11,6 +11,8 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "call_names.h"
+
 #define LINE_MAX_SIZE 256
 
 static const struct {
@@ -86,7 +88,7 @@ static void print_call(const struct ikc_process_message *message, int64_t result
 	int length = format_call(line, sizeof(line), message);
 
 	if (is_error(result))
-		length += snprintf(line + length, sizeof(line) - length, ") = -1 %s", strerrorname_np(-result));
+		length += snprintf(line + length, sizeof(line) - length, ") = -1 %s", call_error_name(-result));
 	else
 		length += snprintf(line + length, sizeof(line) - length,
 				   result < 1 << 20 && result >= 0 ? ") = %lld" : ") = 0x%llx", (long long)result);
@@ -147,7 +149,7 @@ void call_trace_end(enum call_trace trace, uint32_t status)
 	if (trace == CALL_TRACE_OFF)
 		return;
 	if (WIFSIGNALED(status))
-		fprintf(stderr, "+++ killed by SIG%s +++\n", sigabbrev_np(WTERMSIG(status)));
+		fprintf(stderr, "+++ killed by %s +++\n", call_signal_name(WTERMSIG(status)));
 	else
 		fprintf(stderr, "+++ exited with %d +++\n", WEXITSTATUS(status));
 }

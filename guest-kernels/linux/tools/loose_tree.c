@@ -5,19 +5,20 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/mount.h>
 #include <stdlib.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 struct loose_tree loose_tree_begin(void)
 {
-	int context = fsopen("tmpfs", FSOPEN_CLOEXEC);
+	int context = syscall(SYS_fsopen, "tmpfs", FSOPEN_CLOEXEC);
 	struct loose_tree tree = { .root = -1 };
 
-	if (context >= 0 && !fsconfig(context, FSCONFIG_SET_STRING, "mode", "0755", 0) &&
-	    !fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0))
-		tree.root = fsmount(context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+	if (context >= 0 && !syscall(SYS_fsconfig, context, FSCONFIG_SET_STRING, "mode", "0755", 0) &&
+	    !syscall(SYS_fsconfig, context, FSCONFIG_CMD_CREATE, NULL, NULL, 0))
+		tree.root = syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
 	if (tree.root < 0)
 		tree.error = -errno;
 	if (context >= 0)
@@ -69,7 +70,7 @@ int loose_tree_end(struct loose_tree *tree)
 {
 	struct mount_attr read_only = { .attr_set = MOUNT_ATTR_RDONLY };
 
-	if (!tree->error && mount_setattr(tree->root, "", AT_EMPTY_PATH, &read_only, sizeof(read_only)))
+	if (!tree->error && syscall(SYS_mount_setattr, tree->root, "", AT_EMPTY_PATH, &read_only, sizeof(read_only)))
 		tree->error = -errno;
 	if (tree->error && tree->root >= 0)
 		close(tree->root);

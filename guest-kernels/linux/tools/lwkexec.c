@@ -132,6 +132,13 @@ static struct wishes read_words(char **words)
 	return wishes;
 }
 
+static const char *last_part(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
 /* In lists of processes the proxy goes by the program's name and words, which are in its memory by now. */
 static void take_name(char **argv, char **words)
 {
@@ -149,7 +156,7 @@ static void take_name(char **argv, char **words)
 	if (!copy)
 		return;
 	program_invocation_short_name = own_name; /* it was in argv[0] */
-	prctl(PR_SET_NAME, basename(words[0]));
+	prctl(PR_SET_NAME, last_part(words[0]));
 	for (i = 0; words[i]; i++) {
 		strcpy(copy + at, words[i]);
 		at += strlen(words[i]) + 1;
@@ -175,7 +182,7 @@ int main(int argc, char **argv)
 	program = program_find(wishes.words);
 	proxy = proxy_open(&(struct proxy_wishes) {
 		.partition = wishes.partition,
-		.name = basename(program.words[0]),
+		.name = last_part(program.words[0]),
 		.traces = wishes.trace != CALL_TRACE_OFF,
 		.look_ns = wishes.poll_us * 1000,
 	});

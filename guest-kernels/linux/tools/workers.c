@@ -20,6 +20,7 @@
 #include "facts.h"
 #include "file_areas.h"
 #include "raw_call.h"
+#include "raw_signal.h"
 #include "stops.h"
 #include "views.h"
 
@@ -198,7 +199,7 @@ static bool interrupt_worker(struct worker *worker, const struct ikc_process_mes
 	if (!__atomic_compare_exchange_n(&worker->call, &call, call | CALL_HELD, false, __ATOMIC_SEQ_CST,
 					 __ATOMIC_RELAXED))
 		return false;
-	tgkill(getpid(), worker->thread, INTERRUPT_SIGNAL);
+	syscall(SYS_tgkill, getpid(), worker->thread, INTERRUPT_SIGNAL);
 	__atomic_and_fetch(&worker->call, ~CALL_HELD, __ATOMIC_SEQ_CST);
 	return true;
 }
@@ -408,23 +409,23 @@ static void forward_signals(void)
 {
 	static const int kept[] = { SIGKILL, SIGSTOP, SIGTTIN, SIGTTOU, SIGSEGV, SIGBUS,
 				    SIGILL, SIGFPE, SIGTRAP, SIGSYS, SIGCHLD, SIGURG, SIGWINCH };
-	struct sigaction action = { .sa_sigaction = forward, .sa_flags = SA_SIGINFO | SA_RESTART };
+	const struct raw_action action = raw_action_of(forward, SA_SIGINFO | SA_RESTART);
 	const struct sigaction interruption = { .sa_handler = interrupted };
-	struct sigaction old;
-	sigset_t before;
+	sigset_t every, before;
+	struct raw_action old;
 	int number;
 	size_t i;
 
-	sigfillset(&action.sa_mask);
-	sigprocmask(SIG_BLOCK, &action.sa_mask, &before); /* none comes while an ignored one has the handler */
+	sigfillset(&every);
+	sigprocmask(SIG_BLOCK, &every, &before); /* none comes while an ignored one has the handler */
 	sigaction(INTERRUPT_SIGNAL, &interruption, NULL);
 	for (number = 1; number < EVERYWHERE_SIGNAL; number++) {
-		bool keep = number >= 32 && number < SIGRTMIN; /* the C library's own */
+		bool keep = number == 32 || number == 33; /* a program's C library's own */
 
 		for (i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
 			keep |= kept[i] == number;
-		if (!keep && !sigaction(number, &action, &old) && old.sa_handler == SIG_IGN)
-			sigaction(number, &old, NULL);
+		if (!keep && !raw_sigaction(number, &action, &old) && (void *)old.handler == (void *)SIG_IGN)
+			raw_sigaction(number, &old, NULL);
 	}
 	sigprocmask(SIG_SETMASK, &before, NULL);
 }
