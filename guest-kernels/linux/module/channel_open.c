@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* How programs get channels: they ask a peer for one, or take those that peers have opened. */
 #include <linux/ktime.h>
-#include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <linux/uaccess.h>
 
 #include "channel_file.h"
@@ -26,9 +26,15 @@ static int channel_open_try(void *context)
 static void channel_open_look(struct channel *channel)
 {
 	u64 until = ktime_get_ns() + CHANNEL_OPEN_LOOK_NS;
+	u32 seen = link_channel_news(channel->link);
 
+	link_look_for_news(channel->link);
 	while (channel_open_try(channel) == -EAGAIN && !need_resched() && ktime_get_ns() < until) {
-		link_look_for_news(channel->link);
+		u32 news = link_channel_news(channel->link);
+
+		if (news != seen)
+			link_look_for_news(channel->link);
+		seen = news;
 		cpu_relax();
 	}
 }

@@ -107,7 +107,11 @@ int link_ping(struct link *link, u32 timeout_ms, u64 *round_trip_ns);
  */
 int link_open_channel(struct link *link, const struct ikc_terms *terms, struct channel **channel);
 
-/* For who waits for a channel to open: looks whether the peer has said anything about any, as a doorbell would have it done. */
+/*
+ * For who waits for a channel to open: a number that changes when the peer has said anything about any, and then a look at
+ * that, as a doorbell would have it done.
+ */
+u32 link_channel_news(const struct link *link);
 void link_look_for_news(struct link *link);
 
 /* The program has done with it; its reference is given back. */

@@ -166,16 +166,13 @@ void link_look_at_channels(struct link *link)
 		link_ring(link, IKC_VECTOR_CONTROL);
 }
 
-/* Without a lock, and wrong for a moment: who waits for news looks again. */
-static bool link_has_news(const struct link *link)
+u32 link_channel_news(const struct link *link)
 {
-	return ikc_load(&link->ikc.peer->channel_turn) != READ_ONCE(link->channels.seen);
+	return ikc_load(&link->ikc.peer->channel_turn);
 }
 
 void link_look_for_news(struct link *link)
 {
-	if (!link_has_news(link))
-		return;
 	mutex_lock(&link->lock);
 	if (link_runs(link))
 		link_look_at_channels(link);

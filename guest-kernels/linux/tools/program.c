@@ -38,10 +38,27 @@
 
 #define HWCAP2_FSGSBASE_BIT (1 << 1) /* the LWK leaves the instructions off */
 
+/* As a shell on Linux says it: the words of glibc, where musl has others. */
+static const char *words_for(int error)
+{
+	switch (error) {
+	case EIO:
+		return "Input/output error";
+	case ELIBBAD:
+		return "Accessing a corrupted shared library";
+	case ELOOP:
+		return "Too many levels of symbolic links";
+	case ENAMETOOLONG:
+		return "File name too long";
+	default:
+		return strerror(error);
+	}
+}
+
 __attribute__((noreturn)) static void cannot_run(const char *path, int error)
 {
 	error_only_status = error == ENOENT ? NOT_FOUND : CANNOT_RUN;
-	die(EXIT_FAILED, "%s: %s", path, strerror(error));
+	die(EXIT_FAILED, "%s: %s", path, words_for(error));
 }
 
 /* ---- find ---- */

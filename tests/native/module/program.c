@@ -113,6 +113,13 @@ int program_serve(struct file *channel, u32 cpu)
 	return program_ioctl(channel, IKC_IOCTL_SERVE, &cpu);
 }
 
+int program_write_several(struct file *channel, const void *messages, u32 length, u32 count)
+{
+	struct ikc_several several = { (uintptr_t)messages, length, count };
+
+	return program_ioctl(channel, IKC_IOCTL_SEVERAL, &several);
+}
+
 unsigned int program_poll(struct file *file)
 {
 	poll_table table = { 0 };

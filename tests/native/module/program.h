@@ -37,6 +37,9 @@ int program_write(struct file *channel, const void *payload, size_t length);
 int program_read(struct file *channel, void *buffer, size_t size);
 int program_serve(struct file *channel, u32 cpu);
 
+/* `count` messages of `length`, one behind the other: how many were sent, or an error. */
+int program_write_several(struct file *channel, const void *messages, u32 length, u32 count);
+
 unsigned int program_poll(struct file *file);
 
 #endif

@@ -342,6 +342,53 @@ static void test_what_was_sent_before_closing_arrives(void)
 	machine_stop();
 }
 
+#define SEVERAL 40
+
+static u64 doorbells_of_channels(u32 end)
+{
+	struct ikc_channel *channels = end_link(&machine.ends[end], !end)->ikc.own->channels;
+	u64 count = 0;
+
+	for (u32 i = 0; i < IKC_CHANNELS; i++)
+		count += ikc_load(&channels[i].doorbells);
+	return count;
+}
+
+/* The receiver sleeps from the first one on; what finds no room is not sent, and says so. */
+static void test_several_messages_go_in_order_with_one_doorbell(void)
+{
+	u8 messages[SEVERAL * 64] = { 0 }, got[64];
+	struct file *opener, *listener, *channel[2];
+	u64 rung;
+
+	machine_start(2);
+	opener = program_at(0, 0);
+	listener = program_listening_at(1, PORT, 64);
+	make_channel(opener, listener, PORT, 64, channel);
+	for (u32 i = 0; i < SEVERAL; i++)
+		messages[i * 64] = i;
+	CHECK_EQ(program_poll(channel[1]) & EPOLLIN, 0);
+	rung = doorbells_of_channels(0);
+	CHECK_EQ(program_write_several(channel[0], messages, 64, SEVERAL), SEVERAL);
+	CHECK_EQ(doorbells_of_channels(0), rung + 1);
+	CHECK_EQ(program_write_several(channel[0], messages, 64, SEVERAL), IKC_CHANNEL_SLOTS - SEVERAL);
+	for (u32 i = 0; i < IKC_CHANNEL_SLOTS; i++) {
+		CHECK_EQ(program_read(channel[1], got, sizeof(got)), 64);
+		CHECK_EQ(got[0], i % SEVERAL);
+	}
+	CHECK_EQ(program_write_several(channel[0], messages, 65, 1), -EMSGSIZE);
+	CHECK_EQ(program_write_several(channel[0], messages, 64, IKC_MESSAGE_MAX / 64 + 1), -EMSGSIZE);
+	CHECK_EQ(program_write_several(channel[0], messages, 0, 1), -EMSGSIZE);
+	CHECK_EQ(program_write_several(channel[0], messages, 64, 0), -EINVAL);
+	program_close(channel[1]);
+	CHECK_EQ(program_read(channel[0], got, sizeof(got)), -EPIPE);
+	CHECK_EQ(program_write_several(channel[0], messages, 64, 1), -EPIPE);
+	program_close(channel[0]);
+	program_close(opener);
+	program_close(listener);
+	machine_stop();
+}
+
 /* ---- many threads on everything at once ---- */
 
 struct storm {
@@ -513,6 +560,7 @@ int main(void)
 	RUN(test_channel_is_refused_with_a_reason);
 	RUN(test_listener_that_closes_closes_what_waits_there);
 	RUN(test_what_was_sent_before_closing_arrives);
+	RUN(test_several_messages_go_in_order_with_one_doorbell);
 	RUN(test_channel_is_rung_on_the_cpu_that_it_moved_to);
 	RUN(test_channels_come_and_go_from_many_threads);
 	RUN(test_unloading_wakes_all_who_wait);

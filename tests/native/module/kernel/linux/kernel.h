@@ -13,6 +13,7 @@
 #define U16_MAX UINT16_MAX
 #define BIT(n) (1ul << (n))
 #define BIT_ULL(n) (1ull << (n))
+#define NSEC_PER_USEC 1000L
 #define NSEC_PER_MSEC 1000000L
 #define NSEC_PER_SEC 1000000000L
 
