@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* rt_sigaction(2) as it is: a C library keeps some signals from its callers that are the program's here. */
+/* Signals as the kernel has them: a C library keeps some from its callers that are the program's here. */
 #ifndef RAW_SIGNAL_H
 #define RAW_SIGNAL_H
 
@@ -31,6 +31,14 @@ __attribute__((naked, unused)) static void raw_signal_return(void)
 static inline struct raw_action raw_action_of(void (*handler)(int, siginfo_t *, void *), uint64_t flags)
 {
 	return (struct raw_action) { handler, flags | RAW_SA_RESTORER, raw_signal_return, ~0ull };
+}
+
+/* `how` as sigprocmask(2) has it; `old` may be NULL. */
+static inline void raw_sigprocmask(int how, uint64_t mask, uint64_t *old)
+{
+	const uint64_t words[6] = { how, (uintptr_t)&mask, (uintptr_t)old, sizeof(mask) };
+
+	raw_call(SYS_rt_sigprocmask, words);
 }
 
 /* 0, or a negative errno. */

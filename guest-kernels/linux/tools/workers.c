@@ -53,14 +53,12 @@ static struct worker *all; /* under it; none ever leaves */
 
 __attribute__((noreturn)) static void die_by(int signal_number)
 {
+	const struct raw_action as_by_default = { 0 };
 	const struct rlimit no_core = { 0, 0 };
-	sigset_t only;
 
 	setrlimit(RLIMIT_CORE, &no_core); /* it would be the proxy's */
-	sigemptyset(&only);
-	sigaddset(&only, signal_number);
-	signal(signal_number, SIG_DFL);
-	pthread_sigmask(SIG_UNBLOCK, &only, NULL);
+	raw_sigaction(signal_number, &as_by_default, NULL);
+	raw_sigprocmask(SIG_UNBLOCK, 1ull << (signal_number - 1) % 64, NULL);
 	raise(signal_number);
 	_exit(128 + signal_number);
 }
@@ -411,13 +409,12 @@ static void forward_signals(void)
 				    SIGILL, SIGFPE, SIGTRAP, SIGSYS, SIGCHLD, SIGURG, SIGWINCH };
 	const struct raw_action action = raw_action_of(forward, SA_SIGINFO | SA_RESTART);
 	const struct sigaction interruption = { .sa_handler = interrupted };
-	sigset_t every, before;
 	struct raw_action old;
+	uint64_t before;
 	int number;
 	size_t i;
 
-	sigfillset(&every);
-	sigprocmask(SIG_BLOCK, &every, &before); /* none comes while an ignored one has the handler */
+	raw_sigprocmask(SIG_BLOCK, ~0ull, &before); /* none comes while an ignored one has the handler */
 	sigaction(INTERRUPT_SIGNAL, &interruption, NULL);
 	for (number = 1; number < EVERYWHERE_SIGNAL; number++) {
 		bool keep = number == 32 || number == 33; /* a program's C library's own */
@@ -427,7 +424,7 @@ static void forward_signals(void)
 		if (!keep && !raw_sigaction(number, &action, &old) && (void *)old.handler == (void *)SIG_IGN)
 			raw_sigaction(number, &old, NULL);
 	}
-	sigprocmask(SIG_SETMASK, &before, NULL);
+	raw_sigprocmask(SIG_SETMASK, before, NULL);
 }
 
 void workers_run(const struct proxy *opened, const struct program *program, enum call_trace trace,
