@@ -247,6 +247,12 @@ def test_signal_to_the_proxy_ends_the_program(place: str, signal: str, status: i
     assert int(host.host.succeed("cat", "/tmp/status")) == status
 
 
+def test_first_real_time_signal_is_the_programs(host: Enclave) -> None:
+    """34, which the C library that lwkexec is linked with keeps for itself."""
+    script = "trap 'echo caught' 34; kill -34 $$; echo goes on"
+    assert host.host.succeed("lwkexec", "-p", LWK, "busybox", "sh", "-c", script) == "caught\ngoes on\n"
+
+
 def test_exec_and_push_reach_an_lwk(duo: Enclave, duo_command: CommandLine, program: Path) -> None:
     assert duo_command("push", program).returncode == 0
     done = duo_command("exec", LWK, "--", "./user_mode", "copy", stdin=b"through")
