@@ -45,6 +45,7 @@ from orchestrator.repro_script import Shared, repro_script, wiring_by_variables
 from orchestrator.room import require_room
 from orchestrator.run import RunFolder
 from orchestrator.run_initramfs import write_run_initramfs
+from orchestrator.ssh_relay import SshPorts
 
 
 class Enclave:
@@ -60,6 +61,7 @@ class Enclave:
         events: Events,
         faults: FaultLog,
         crashes: Crashes,
+        ssh_ports: SshPorts,
         resources: ExitStack,
     ) -> None:
         self.run = run
@@ -70,6 +72,7 @@ class Enclave:
         self.events = events
         self.faults = faults
         self.crashes = crashes
+        self._ssh_ports = ssh_ports
         self.ending = asyncio.Event()
         self._tracing: Counter[int] = Counter()
         self.ready_s: float | None = None
@@ -93,6 +96,7 @@ class Enclave:
             self.run,
             plan.name in self.options.wait_gdb,
             self.crashes,
+            self._ssh_ports,
         )
 
     def keeper(self, name: str) -> Keeper:
@@ -286,7 +290,9 @@ class Enclave:
 
 
 @asynccontextmanager
-async def boot(run: RunFolder, plan: Plan, options: LaunchOptions, started: float) -> AsyncIterator[Enclave]:
+async def boot(
+    run: RunFolder, plan: Plan, options: LaunchOptions, started: float, ssh_ports: SshPorts
+) -> AsyncIterator[Enclave]:
     """Starts every partition; yields when their QEMUs were started, and leaves none behind.
 
     Raises EnvironmentFault if this computer has not got the room, or cannot start QEMU.
@@ -305,7 +311,9 @@ async def boot(run: RunFolder, plan: Plan, options: LaunchOptions, started: floa
         )
         crashes = Crashes(run, plan, options, started, fabric, events, deadlines_of(plan, options))
         async with crashes:
-            enclave = Enclave(run, plan, options, started, fabric, events, faults, crashes, resources)
+            enclave = Enclave(
+                run, plan, options, started, fabric, events, faults, crashes, ssh_ports, resources
+            )
             async with asyncio.TaskGroup() as tasks:
                 running = [tasks.create_task(enclave._keep(keeper)) for keeper in enclave.keepers]
                 running.append(tasks.create_task(enclave._note_ready()))
