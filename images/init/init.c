@@ -18,6 +18,8 @@
 #define SSH_SERVER "/usr/sbin/dropbear"
 /* No path: dropbear then serves a connection in a plain fork, else it runs the file anew, 40 ms under TCG. */
 #define SSH_SERVER_NAME "dropbear"
+/* An address, so that it neither asks the kernel which there are nor tries IPv6. */
+#define SSH_LISTEN "0.0.0.0:22"
 
 enum { START_TIMEOUT_S = 60, SHELL_PAUSE_S = 1 };
 
@@ -33,7 +35,9 @@ static void set_hostname(void)
 
 static pid_t start_ssh(void)
 {
-	static const char *const argv[] = { SSH_SERVER_NAME, "-E", "-s", "-r", "/etc/dropbear/host_key", NULL };
+	static const char *const argv[] = {
+		SSH_SERVER_NAME, "-E", "-s", "-p", SSH_LISTEN, "-r", "/etc/dropbear/host_key", NULL,
+	};
 
 	return program_start(SSH_SERVER, argv);
 }
@@ -80,11 +84,12 @@ int main(void)
 	setenv("HOME", "/root", 1);
 	setenv("PATH", "/usr/sbin:/usr/bin", 1);
 	setenv("TERM", "vt100", 1);
-	filesystems_mount();
+	filesystems_mount_sysfs();
+	processors = processors_start();
+	filesystems_mount_others();
 	cmdline_read();
 	reboot(RB_DISABLE_CAD);
 	set_hostname();
-	processors = processors_start();
 	times_note("file-systems");
 	modules_load(MODULES_LIBRARIES);
 	times_note("libraries");
@@ -100,6 +105,7 @@ int main(void)
 	times_note("SSH-server");
 	times_report();
 	fabric_tell_ready();
+	rehearsal_start();
 	modules_load(MODULES_LAST);
 	serve(&signals);
 }

@@ -30,7 +30,8 @@ const char *cmdline_value(const char *key);
 void cmdline_module_parameters(const char *module, char *out, size_t size);
 
 /* filesystems.c */
-void filesystems_mount(void);
+void filesystems_mount_sysfs(void);
+void filesystems_mount_others(void);
 
 /* processors.c: starts all CPUs, at the side; wait for the pid that it returns */
 pid_t processors_start(void);
@@ -44,6 +45,9 @@ void modules_load(const char *list);
 
 /* network.c: lo, and eth0 as QEMU's user network expects it */
 void network_configure(void);
+
+/* rehearsal.c: connects to the SSH server as a client does, at the side; nobody waits for it */
+void rehearsal_start(void);
 
 /* fabric.c */
 void fabric_tell_ready(void);
