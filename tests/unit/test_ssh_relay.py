@@ -64,7 +64,12 @@ def is_turned_away(port: int) -> bool:
 def test_bytes_go_both_ways_and_each_end_may_stop_first(ports: SshPorts, qemu: socket.socket) -> None:
     much = os.urandom(1 << 22)
     with connect(lead(ports, LINUX, qemu)) as client, accept(qemu) as server:
-        sender = threading.Thread(target=lambda: (client.sendall(much), client.shutdown(socket.SHUT_WR)))
+
+        def send() -> None:
+            client.sendall(much)
+            client.shutdown(socket.SHUT_WR)
+
+        sender = threading.Thread(target=send)
         sender.start()
         with server.makefile("rb") as received:
             assert received.read() == much
