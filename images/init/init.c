@@ -101,11 +101,12 @@ int main(void)
 	times_note("drivers");
 	network_configure();
 	times_note("network");
+	rehearsal_of_shell();
 	wait_for_ssh(ssh);
 	times_note("SSH-server");
 	times_report();
+	rehearsal_of_connection();
 	fabric_tell_ready();
-	rehearsal_start();
 	modules_load(MODULES_LAST);
 	serve(&signals);
 }

@@ -46,8 +46,9 @@ void modules_load(const char *list);
 /* network.c: lo, and eth0 as QEMU's user network expects it */
 void network_configure(void);
 
-/* rehearsal.c: connects to the SSH server as a client does, at the side; nobody waits for it */
-void rehearsal_start(void);
+/* rehearsal.c: the first command over SSH, beforehand; at the side, and nobody waits for it */
+void rehearsal_of_shell(void);
+void rehearsal_of_connection(void);
 
 /* fabric.c */
 void fabric_tell_ready(void);

@@ -3,7 +3,7 @@
  * A rehearsal of the first SSH connection. Code that has never run costs several times as much under TCG,
  * which has to translate it, and the first who connects would wait for that. So init is the first: up to
  * the server's signature, with a fixed public key and nothing computed on this side, and then it leaves.
- * The shell that a command needs is started once as well.
+ * Before that it starts the shell that each command needs, while the server is not there yet.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -114,7 +114,7 @@ static void converse(int sock)
 		;
 }
 
-static void rehearse_connection(void)
+static void connect_as_client(void)
 {
 	const struct sockaddr_in server = {
 		.sin_family = AF_INET,
@@ -132,13 +132,17 @@ static void rehearse_connection(void)
 	close(sock);
 }
 
-void rehearsal_start(void)
+void rehearsal_of_shell(void)
 {
-	static const char *const shell[] = { "sh", "-c", ":", NULL };
+	static const char *const argv[] = { "sh", "-c", ":", NULL };
 
+	program_start("/bin/sh", argv);
+}
+
+void rehearsal_of_connection(void)
+{
 	if (fork())
 		return;
-	rehearse_connection();
-	execv("/bin/sh", (char *const *)shell);
+	connect_as_client();
 	_exit(0);
 }
