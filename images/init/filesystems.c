@@ -13,12 +13,10 @@ struct filesystem {
 	unsigned long flags;
 };
 
-/* What it takes to start CPUs. */
-static const struct filesystem sysfs = { "sysfs", "/sys", "", MS_NOSUID | MS_NODEV | MS_NOEXEC };
-
 /* Parents first. The folders that are not made by the kernel are in the image. */
-static const struct filesystem others[] = {
+static const struct filesystem filesystems[] = {
 	{ "proc", "/proc", "", MS_NOSUID | MS_NODEV | MS_NOEXEC },
+	{ "sysfs", "/sys", "", MS_NOSUID | MS_NODEV | MS_NOEXEC },
 	{ "devtmpfs", "/dev", "mode=0755", MS_NOSUID },
 	{ "devpts", "/dev/pts", "mode=0620,ptmxmode=0666", MS_NOSUID | MS_NOEXEC },
 	{ "tmpfs", "/dev/shm", "mode=1777", MS_NOSUID | MS_NODEV },
@@ -27,21 +25,14 @@ static const struct filesystem others[] = {
 	{ "debugfs", "/sys/kernel/debug", "mode=0700", MS_NOSUID | MS_NODEV | MS_NOEXEC },
 };
 
-static void mount_it(const struct filesystem *fs)
+void filesystems_mount(void)
 {
-	if (mkdir(fs->where, 0755) && errno != EEXIST)
-		report_errno("cannot make the folder %s", fs->where);
-	if (mount(fs->type, fs->where, fs->type, fs->flags, fs->options))
-		report_errno("cannot mount %s on %s", fs->type, fs->where);
-}
+	for (size_t i = 0; i < sizeof(filesystems) / sizeof(filesystems[0]); i++) {
+		const struct filesystem *fs = &filesystems[i];
 
-void filesystems_mount_sysfs(void)
-{
-	mount_it(&sysfs);
-}
-
-void filesystems_mount_others(void)
-{
-	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
-		mount_it(&others[i]);
+		if (mkdir(fs->where, 0755) && errno != EEXIST)
+			report_errno("cannot make the folder %s", fs->where);
+		if (mount(fs->type, fs->where, fs->type, fs->flags, fs->options))
+			report_errno("cannot mount %s on %s", fs->type, fs->where);
+	}
 }

@@ -30,8 +30,7 @@ const char *cmdline_value(const char *key);
 void cmdline_module_parameters(const char *module, char *out, size_t size);
 
 /* filesystems.c */
-void filesystems_mount_sysfs(void);
-void filesystems_mount_others(void);
+void filesystems_mount(void);
 
 /* processors.c: starts all CPUs, at the side; wait for the pid that it returns */
 pid_t processors_start(void);
@@ -45,10 +44,6 @@ void modules_load(const char *list);
 
 /* network.c: lo, and eth0 as QEMU's user network expects it */
 void network_configure(void);
-
-/* rehearsal.c: the first command over SSH, beforehand; at the side, and nobody waits for it */
-void rehearsal_of_shell(void);
-void rehearsal_of_connection(void);
 
 /* fabric.c */
 void fabric_tell_ready(void);
