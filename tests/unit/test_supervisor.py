@@ -72,6 +72,17 @@ def test_up_status_and_down(computer: Computer) -> None:
     assert fails_with(NotRunning, Client.connect, run) == "enclave fake is not running"
 
 
+def test_lwks_start_one_after_the_other_on_two_processors(
+    computer: Computer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    events: list[dict[str, object]] = []
+    computer.start().wait(events.append)
+    order = [(event["partition"], event.get("state", event["event"])) for event in events]
+    host, lwk0 = order.index(("host", "answered")), order.index(("lwk0", "answered"))
+    assert host < order.index(("lwk0", "BOOTING")) < lwk0 < order.index(("lwk1", "BOOTING"))
+
+
 def test_a_name_runs_once_and_again_when_it_is_down(computer: Computer) -> None:
     client = computer.up()
     before = client.status()
