@@ -117,7 +117,7 @@ def test_profile_counts_from_the_beginning_of_up_and_names_what_took_longest() -
     text = as_text(profile)
     rows = [line.split() for line in text.splitlines()]
     assert ["host", "supervisor", "1.000", "0.100", "#"] in rows
-    assert ["lwk0", "after", "Linux", "1.000", "0.400", "..."] in rows
+    assert ["lwk0", "its", "turn", "1.000", "0.400", "..."] in rows
     assert ["SSH", "answered", "4.900", "|"] in rows
     assert "READY 4.40 s after `enclave up` began; host was the last. Most of that:" in text
     summary = text.split("Most of that:\n")[1].splitlines()
