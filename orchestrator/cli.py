@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import nullcontext, suppress
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -34,6 +34,9 @@ from orchestrator.selection import connect, find_host, find_partition, pick, run
 from orchestrator.settings import load_settings
 from orchestrator.shell_cli import shell
 from orchestrator.top_cli import top
+
+if TYPE_CHECKING:
+    from orchestrator.standby import Standby
 
 EXIT_STATUSES = """\b
 Exit statuses:
@@ -104,10 +107,13 @@ def main(ctx: click.Context) -> None:
     ctx.default_map = {"check": spec, "plan": spec, "up": spec | {"accel": settings.accelerator}}
 
 
-def program() -> NoReturn:
-    """What a shell calls. It ends at once: to take all modules apart in order is a quarter of `status`."""
+def run(waiting: "Standby | None") -> NoReturn:
+    """Ends the program at once: to take all modules apart in order is a quarter of `status`.
+
+    `waiting` is the process that stands by for `up`, if there is one already.
+    """
     try:
-        main()
+        main(obj=waiting)
     except SystemExit as ended:
         with suppress(BrokenPipeError):
             sys.stdout.flush()
@@ -245,7 +251,9 @@ def host_kernel(as_json: bool) -> None:
 @click.option("--profile", is_flag=True, help="Show where the time went, and keep that in the run folder.")
 @click.option("--dry-run", is_flag=True, help="Only check, and show what would be started.")
 @_json
+@click.pass_obj
 def up(
+    waiting: "Standby | None",
     spec: Path,
     defines: tuple[str, ...],
     name: str | None,
@@ -265,7 +273,7 @@ def up(
         return
     from orchestrator.standby import standby
 
-    with interruptible() as interrupted, standby() as waiting:
+    with interruptible() as interrupted, waiting or standby() as told:
         from orchestrator.planning import current_plan, with_places
         from orchestrator.progress import Progress
 
@@ -281,7 +289,7 @@ def up(
             progress.step("check", f"{spec}: {', '.join(each.name for each in plan.partitions)}")
             from orchestrator.launch import launch
 
-            status = launch(waiting, plan, run, accel, progress, interpose, wait_gdb)
+            status = launch(told, plan, run, accel, progress, interpose, wait_gdb)
     if profile and as_json:
         status["profile"] = _profile(run, status, progress.began, checked)
     if as_json or not habits.is_quiet():

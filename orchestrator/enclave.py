@@ -45,6 +45,9 @@ from orchestrator.repro_script import Shared, repro_script, wiring_by_variables
 from orchestrator.room import require_room
 from orchestrator.run import RunFolder
 from orchestrator.run_initramfs import write_run_initramfs
+from orchestrator.ssh_relay import SshPorts
+
+TURN_S = 0.2  # after which the next may start, whatever has become of this one
 
 
 class Enclave:
@@ -60,6 +63,7 @@ class Enclave:
         events: Events,
         faults: FaultLog,
         crashes: Crashes,
+        ssh_ports: SshPorts,
         resources: ExitStack,
     ) -> None:
         self.run = run
@@ -70,10 +74,13 @@ class Enclave:
         self.events = events
         self.faults = faults
         self.crashes = crashes
+        self._ssh_ports = ssh_ports
         self.ending = asyncio.Event()
         self._tracing: Counter[int] = Counter()
         self.ready_s: float | None = None
         self._deadlines = deadlines_of(plan, options)
+        linuxes = sum(partition.kind.runs_linux for partition in plan.partitions)
+        self._turns = asyncio.Semaphore(max(1, len(os.sched_getaffinity(0)) - linuxes))
         self.keepers = [self._keeper(partition, resources) for partition in plan.partitions]
         crashes.partitions = [keeper.partition for keeper in self.keepers]
         fabric.on_doorbell(self._rung)
@@ -93,6 +100,7 @@ class Enclave:
             self.run,
             plan.name in self.options.wait_gdb,
             self.crashes,
+            self._ssh_ports,
         )
 
     def keeper(self, name: str) -> Keeper:
@@ -139,12 +147,18 @@ class Enclave:
         return str(initramfs)
 
     async def _keep(self, keeper: Keeper) -> None:
-        """Linux takes the longest to boot, and the start of another QEMU beside its own would hold it up."""
-        if not keeper.partition.kernel.runs_linux:
-            for other in self.keepers:
-                if other.partition.kernel.runs_linux:
-                    await other.begun.wait()
-        await keeper.keep()
+        """Linux takes the longest to boot, and whatever needs its processor meanwhile holds it up: the others
+        begin when its QEMU has got going, and only so many at once as there are processors beside it."""
+        if keeper.partition.kernel.runs_linux:
+            await keeper.keep()
+            return
+        for other in self.keepers:
+            if other.partition.kernel.runs_linux:
+                await other.begun.wait()
+        async with asyncio.TaskGroup() as tasks, self._turns:
+            tasks.create_task(keeper.keep())
+            await keeper.begun.wait()
+            await self.events.until(lambda: keeper.partition.state is not State.BOOTING, TURN_S)
 
     async def _launch_fault(self) -> Exception | None:
         """Waits until every QEMU was started once; the first reason why one could not be."""
@@ -286,14 +300,14 @@ class Enclave:
 
 
 @asynccontextmanager
-async def boot(run: RunFolder, plan: Plan, options: LaunchOptions, started: float) -> AsyncIterator[Enclave]:
+async def boot(
+    run: RunFolder, plan: Plan, options: LaunchOptions, started: float, ssh_ports: SshPorts
+) -> AsyncIterator[Enclave]:
     """Starts every partition; yields when their QEMUs were started, and leaves none behind.
 
     Raises EnvironmentFault if this computer has not got the room, or cannot start QEMU.
     """
     require_room(plan, options.layout)
-    if options.placement and options.placement.others:
-        _keep_to(options.placement.others)
     fault = None
     with ExitStack() as resources:
         events = resources.enter_context(Events(run.events, started))
@@ -305,7 +319,11 @@ async def boot(run: RunFolder, plan: Plan, options: LaunchOptions, started: floa
         )
         crashes = Crashes(run, plan, options, started, fabric, events, deadlines_of(plan, options))
         async with crashes:
-            enclave = Enclave(run, plan, options, started, fabric, events, faults, crashes, resources)
+            enclave = Enclave(
+                run, plan, options, started, fabric, events, faults, crashes, ssh_ports, resources
+            )
+            if options.placement and options.placement.others:
+                _keep_to(options.placement.others)
             async with asyncio.TaskGroup() as tasks:
                 running = [tasks.create_task(enclave._keep(keeper)) for keeper in enclave.keepers]
                 running.append(tasks.create_task(enclave._note_ready()))

@@ -23,6 +23,7 @@ from orchestrator.kinds import KernelKind
 from orchestrator.machine import Launch, Machine, MonitorLost, start_machine
 from orchestrator.partition import Debugging, Fault, Partition, Reset, State
 from orchestrator.run import RunFolder
+from orchestrator.ssh_relay import SshPorts
 from orchestrator.topology import Position
 
 CONTROL_VECTOR = 0  # enum ikc_vector: IKC_VECTOR_CONTROL
@@ -50,6 +51,7 @@ class Keeper:
         run: RunFolder,
         wait_gdb: bool,
         crashes: Crashes,
+        ssh_ports: SshPorts,
     ) -> None:
         self.partition = partition
         self.console = console
@@ -68,6 +70,7 @@ class Keeper:
         stub = run.gdb_stub_socket(partition.name)
         self.debugger = Debugger(partition, events, stub, deadlines.monitor_s)
         self._crashes = crashes
+        self._ssh_ports = ssh_ports
         self._machine: Machine | None = None
         self._wanted = asyncio.Event()
         self._mailbox = asyncio.Lock()
@@ -144,6 +147,7 @@ class Keeper:
                     self.partition.end(await self._watch(machine, serial), Fault.EXIT)
                 finally:
                     self.debugger.leave()
+                    self._ssh_ports.lead_nowhere(self.partition.index)
 
     def _begin(self, by_reset: bool = False) -> None:
         incarnation = self._fabric.region.begin_life(self.partition.index)
@@ -182,7 +186,8 @@ class Keeper:
             await machine.pin(self._processors, self._deadlines.monitor_s)
             self.begun.set()
             if self.partition.kernel.runs_linux:
-                self.ssh_port = await machine.ssh_port(self._deadlines.monitor_s)
+                of_qemu = await machine.ssh_port(self._deadlines.monitor_s)
+                self.ssh_port = self._ssh_ports.lead(self.partition.index, of_qemu)
                 self._events.record(self.partition.name, "ssh", port=self.ssh_port)
         except MonitorLost as error:
             # A QEMU that ends closes its monitor first, and how it ended tells more.

@@ -30,7 +30,7 @@ _INIT = {
     "network": "init: network",
     "SSH-server": "init: SSH server",
 }
-_WAITING = ("after Linux", "init: other CPUs", "init: SSH server")
+_WAITING = ("its turn", "init: other CPUs", "init: SSH server")
 
 Mark = tuple[str, float]  # a phase, and when it ended
 
@@ -83,7 +83,7 @@ def _present_life(name: str, events: Iterable[Event]) -> dict[str, float]:
 
 def _around(seen: Mapping[str, float], kernel: str, zero: float | None) -> Iterator[Mark]:
     """Up to the first instruction of the kernel, as the supervisor saw it."""
-    names = {"booting": "supervisor" if KernelKind(kernel).runs_linux else "after Linux", "started": "files"}
+    names = {"booting": "supervisor" if KernelKind(kernel).runs_linux else "its turn", "started": "files"}
     for event, phase in (*names.items(), ("answered", "QEMU")):
         if event in seen:
             # The guest may run before the supervisor comes to hear that QEMU answers.

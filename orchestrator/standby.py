@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """A process that stands by to become the guardian of a run.
 
-It is forked before it is known what to run: what a supervisor imports takes as long as all that `up` has
+It is forked before it is known what to run: what a supervisor imports takes longer than all that `up` has
 to find out first, and now both happen at once. It is detached from its caller from the beginning, and
 ends by itself if the caller ends, or has no use for it.
 """
 
+import gc
 import json
 import os
 import pickle
@@ -14,10 +15,10 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from itertools import pairwise
-from typing import TYPE_CHECKING, NoReturn
+from types import TracebackType
+from typing import TYPE_CHECKING, NoReturn, Self
 
 from orchestrator.client import Client, result_of
 from orchestrator.errors import DeadlineError, EnclaveError
@@ -33,10 +34,18 @@ LENGTH = struct.Struct("<I")  # of an order; with it comes the run's lock, and a
 
 
 class Standby:
-    """The caller's end; made by `standby` alone."""
+    """The caller's end; made by `standby` alone. The process is gone at the end, if it was not told."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connection.close()
 
     def start(self, run: RunFolder, plan: "Plan", options: "LaunchOptions") -> Client:
         """Starts an enclave, and returns when its QEMUs were started; `Client.wait` then waits for READY.
@@ -91,17 +100,16 @@ class Standby:
         result_of(json.loads(answer))
 
 
-@contextmanager
-def standby() -> Iterator[Standby]:
-    """Forks a process that gets ready to be told what to run; one that was not told is gone at the end."""
+def standby() -> Standby:
+    """Forks a process that gets ready to be told what to run."""
     ours, theirs = socket.socketpair()
-    with ours:
-        with theirs:
-            child = os.fork()
-            if child == 0:
-                _leave_the_caller(theirs)
-        os.waitpid(child, 0)
-        yield Standby(ours)
+    with theirs:
+        child = os.fork()
+        if child == 0:
+            ours.close()
+            _leave_the_caller(theirs)
+    os.waitpid(child, 0)
+    return Standby(ours)
 
 
 # ---- in the child ----
@@ -137,6 +145,8 @@ def _detach(kept: int) -> None:
 
 
 def _stand_by(told: socket.socket) -> None:
+    # What modules are made of is no garbage, and to look for some takes a twentieth of the time.
+    gc.disable()
     try:
         # Imported here, in this process: that is what it is for.
         from orchestrator.supervisor import Order, guard
@@ -149,6 +159,8 @@ def _stand_by(told: socket.socket) -> None:
         )
         told.sendall(json.dumps({"error": fault.as_json()}).encode() + b"\n")
         return
+    gc.freeze()
+    gc.enable()
     received = _receive_order(told)
     if received is None:
         return

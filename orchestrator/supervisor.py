@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The process that owns a run, and the guardian that clears up if it is killed.
+"""The process that owns a run, and the guardian that clears up if it is killed, and relays SSH meanwhile.
 
 The one who stood by (standby.py) becomes the guardian, and its child the supervisor. Whoever dies takes
 the rest along: QEMUs get SIGKILL when the supervisor dies, the supervisor gets SIGTERM, and ends in
@@ -27,6 +27,7 @@ from orchestrator.launch_options import LaunchOptions
 from orchestrator.plan import Plan
 from orchestrator.records import as_json
 from orchestrator.run import RunFolder
+from orchestrator.ssh_relay import SshPorts, SshRelay
 from orchestrator.status import describe
 
 GOODBYE_S = 2.0  # for clients to take what they are owed, at the end
@@ -57,14 +58,18 @@ def guard(order: Order) -> None:
     try:
         _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1)
         guardian = os.getpid()
+        relay = SshRelay([each.index for each in order.plan.partitions if each.kind.runs_linux])
         supervisor = os.fork()
         if supervisor == 0:
+            relay.close()
             _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
             if os.getppid() == guardian:
-                asyncio.run(_supervise(order))
+                asyncio.run(_supervise(order, relay.ports))
         else:
             order.listener.close()
             order.told.close()
+            relay.ports.close()
+            _relay_until_over(relay, supervisor)
             _outlive(order.run, supervisor)
     except BaseException:
         log.exception("a process of the run failed")
@@ -83,6 +88,16 @@ def _log_to(path: Path) -> None:
     logging.root.handlers = [handler]
     logging.root.setLevel(logging.INFO)
     logging.getLogger("qemu.qmp").setLevel(logging.WARNING)
+
+
+def _relay_until_over(relay: SshRelay, supervisor: int) -> None:
+    """Without it the enclave still runs, and has a console."""
+    ended = os.pidfd_open(supervisor)
+    try:
+        relay.run(until=ended)
+    except Exception:
+        log.exception("the relay of SSH failed")
+    os.close(ended)
 
 
 def _outlive(run: RunFolder, supervisor: int) -> None:
@@ -115,11 +130,11 @@ def _write_final(run: RunFolder, status: dict[str, Any], reason: str) -> None:
 # ---- the supervisor ----
 
 
-async def _supervise(order: Order) -> None:
+async def _supervise(order: Order, ssh_ports: SshPorts) -> None:
     """Runs the enclave to its end, and tells the caller how its start went."""
     run = order.run
     try:
-        async with boot(run, order.plan, order.options, order.time) as enclave:
+        async with boot(run, order.plan, order.options, order.time, ssh_ports) as enclave:
             run.plan.write_text(json.dumps(as_json(order.plan), indent=2) + "\n")
             enclave.write_repro()
             ending = _Ending(enclave)

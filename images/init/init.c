@@ -15,9 +15,12 @@
 
 #define CONSOLE "/dev/ttyS0"
 #define PARTITION_KEY "enclave.partition"
+#define SHELL "/bin/sh"
 #define SSH_SERVER "/usr/sbin/dropbear"
 /* No path: dropbear then serves a connection in a plain fork, else it runs the file anew, 40 ms under TCG. */
 #define SSH_SERVER_NAME "dropbear"
+/* An address, so that it neither asks the kernel which there are nor tries IPv6. */
+#define SSH_LISTEN "0.0.0.0:22"
 
 enum { START_TIMEOUT_S = 60, SHELL_PAUSE_S = 1 };
 
@@ -33,9 +36,19 @@ static void set_hostname(void)
 
 static pid_t start_ssh(void)
 {
-	static const char *const argv[] = { SSH_SERVER_NAME, "-E", "-s", "-r", "/etc/dropbear/host_key", NULL };
+	static const char *const argv[] = {
+		SSH_SERVER_NAME, "-E", "-s", "-p", SSH_LISTEN, "-r", "/etc/dropbear/host_key", NULL,
+	};
 
 	return program_start(SSH_SERVER, argv);
+}
+
+/* Every command that comes by SSH begins with a shell, and the first to run one waits for its translation. */
+static void rehearse_shell(void)
+{
+	static const char *const argv[] = { "sh", "-c", ":", NULL };
+
+	program_start(SHELL, argv);
 }
 
 /* dropbear leaves the foreground only when it listens, so its parent's end means that SSH works. */
@@ -96,6 +109,7 @@ int main(void)
 	times_note("drivers");
 	network_configure();
 	times_note("network");
+	rehearse_shell();
 	wait_for_ssh(ssh);
 	times_note("SSH-server");
 	times_report();

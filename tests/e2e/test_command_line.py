@@ -206,7 +206,7 @@ def test_profile_has_every_phase_of_every_partition_and_is_kept(command: Command
     assert json.loads(RunFolder("duo", command.runtime).profile.read_text()) == profile
     phases = {each["name"]: [phase["name"] for phase in each["phases"]] for each in profile["partitions"]}
     assert phases["lwk0"] == [
-        *("after Linux", "files", "QEMU", "firmware", "kernel", "kernel: CPUs, READY"),
+        *("its turn", "files", "QEMU", "firmware", "kernel", "kernel: CPUs, READY"),
     ]
     assert phases["host"][:5] == ["supervisor", "files", "QEMU", "firmware", "kernel"]
     assert phases["host"][5:] == [

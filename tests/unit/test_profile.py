@@ -61,7 +61,7 @@ def test_lwk_is_held_back_and_quick() -> None:
     log = "[    0.037746] ikc: ready\n[    0.044698] ikc: link to host runs, generations 10001 and 10001\n"
     boot = boot_of("lwk0", "lwk", events("lwk0", 0.4, 0.41, 0.55, 0.64), status(0.02, 0.04), log)
     assert spans(boot) == {
-        "after Linux": (0.0, 0.4),
+        "its turn": (0.0, 0.4),
         "files": (0.4, 0.41),
         "QEMU": (0.41, 0.55),
         "firmware": (0.55, 0.6),
@@ -82,12 +82,12 @@ def test_only_the_present_life_counts() -> None:
     told = [*events("lwk0", 0.1, 0.2, 0.3, 0.4), *events("host", 0.2), *events("lwk0", 5.1, 5.2, 5.3)]
     boot = boot_of("lwk0", "lwk", told, status(0.02, 0.04), "")
     assert boot.ready is None
-    assert spans(boot) == {"after Linux": (0.0, 5.1), "files": (5.1, 5.2), "QEMU": (5.2, 5.3)}
+    assert spans(boot) == {"its turn": (0.0, 5.1), "files": (5.1, 5.2), "QEMU": (5.2, 5.3)}
 
 
 def test_kernel_that_says_nothing_has_what_the_supervisor_saw() -> None:
     boot = boot_of("own", "custom", events("own", 0.1, 0.2, 0.3, 0.3), status(0, 0), "")
-    assert list(spans(boot)) == ["after Linux", "files", "QEMU"]
+    assert list(spans(boot)) == ["its turn", "files", "QEMU"]
     assert boot.ready == 0.3
     assert boot_of("own", "custom", [], status(0, 0), "") == Boot("own", (), None, {})
 
@@ -117,7 +117,7 @@ def test_profile_counts_from_the_beginning_of_up_and_names_what_took_longest() -
     text = as_text(profile)
     rows = [line.split() for line in text.splitlines()]
     assert ["host", "supervisor", "1.000", "0.100", "#"] in rows
-    assert ["lwk0", "after", "Linux", "1.000", "0.400", "..."] in rows
+    assert ["lwk0", "its", "turn", "1.000", "0.400", "..."] in rows
     assert ["SSH", "answered", "4.900", "|"] in rows
     assert "READY 4.40 s after `enclave up` began; host was the last. Most of that:" in text
     summary = text.split("Most of that:\n")[1].splitlines()
