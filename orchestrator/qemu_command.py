@@ -6,6 +6,7 @@ docs/specs/ivshmem-spec.rst.
 """
 
 from collections.abc import Mapping, Sequence
+from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,23 +28,38 @@ HIGH_BARS_RESERVE = "2G"
 LINUX_HZ = {KernelKind.LINUX: 250, KernelKind.SOURCE: 100}
 
 
+class Firmware(Enum):
+    """Each with QEMU's arguments for it. SeaBIOS sets MTRRs and places BARs; qboot does neither, in a tenth of
+    the time."""
+
+    SEABIOS = ()
+    QBOOT = ("-bios", "qboot.rom")
+
+
 class Acceleration(NamedTuple):
-    """What differs between accelerators: QEMU's arguments, and words for Linux's command line."""
+    """What differs between accelerators: QEMU's arguments, the firmware before Linux, and words for Linux's
+    command line."""
 
     args: tuple[str, ...]
+    linux_firmware: Firmware
     linux_words: tuple[str, ...]
 
 
 # Both: `max` is every feature that the accelerator has, under KVM the same as `host`. Without MONITOR an idle
 # CPU halts; TCG's MWAIT is a busy wait when there is more than one CPU.
 ACCELERATIONS: Mapping[str, Acceleration] = {
-    "kvm": Acceleration(("-accel", "kvm", "-cpu", "max,monitor=off"), ()),
+    # Without MTRRs a processor would not cache the windows.
+    "kvm": Acceleration(("-accel", "kvm", "-cpu", "max,monitor=off"), Firmware.SEABIOS, ()),
     "tcg": Acceleration(
         # A thread per CPU, which is also what makes locked instructions atomic across machines. By default
         # TCG's CPU is an AMD one without topoext: it has neither dies nor threads, and Linux does not trust
         # its TSC. With ERMS memory is copied by `rep movsb`, a loop of bytes there: 1.07 times the boot.
         ("-accel", "tcg,thread=multi", "-cpu", "max,vendor=GenuineIntel,monitor=off,erms=off"),
+        # There are no caches, and Linux places BARs itself.
+        Firmware.QBOOT,
         (
+            # qboot leaves the MTRRs off, and what PAT adds to those would then be uncached: the windows.
+            "nopat",
             # Init starts the others: before QEMU 8.1 a CPU may run on in an instruction that another has
             # patched meanwhile, for ever, and Linux patches itself all through its boot.
             "maxcpus=1",
@@ -162,12 +178,14 @@ def qemu_command(
         *memory_args(partition, wiring, placement),
         *numa_args(partition),
         *hmat_args(partition),
+        *firmware_of(partition, accelerator).value,
         *kernel_args(partition, wiring, accelerator, tsc_khz),
         *monitor_args(wiring),
         *serial_args(wiring),
         *panic_args(partition),
         *verdict_args(partition),
         *fabric_args(wiring),
+        *high_bars_args(partition, accelerator),
         *window_args(partition, wiring, placement),
         *network_args(partition),
         *(("-S",) if wait_gdb else ()),
@@ -291,8 +309,14 @@ def hmat_args(partition: PartitionPlan) -> list[str]:
     return args
 
 
+def firmware_of(partition: PartitionPlan, accelerator: str) -> Firmware:
+    """The LWK sets MTRRs and BARs itself; of a kernel of somebody's own nothing is known."""
+    if partition.kind.runs_linux:
+        return ACCELERATIONS[accelerator].linux_firmware
+    return Firmware.QBOOT if partition.kind is KernelKind.LWK else Firmware.SEABIOS
+
+
 def kernel_args(partition: PartitionPlan, wiring: Wiring, accelerator: str, tsc_khz: int) -> list[str]:
-    """The LWK sets MTRRs and BARs itself, so the faster firmware will do; all others have SeaBIOS."""
     args = ["-kernel", str(wiring.kernel)]
     if wiring.initrd:
         args += ["-initrd", wiring.initrd]
@@ -301,7 +325,7 @@ def kernel_args(partition: PartitionPlan, wiring: Wiring, accelerator: str, tsc_
         cmdline = linux_cmdline(partition, accelerator, tsc_khz)
     if cmdline:
         args += ["-append", cmdline]
-    return [*("-bios", "qboot.rom"), *args] if partition.kind is KernelKind.LWK else args
+    return args
 
 
 def linux_cmdline(partition: PartitionPlan, accelerator: str, tsc_khz: int) -> str:
@@ -360,16 +384,20 @@ def fabric_args(wiring: Wiring) -> list[str]:
     return ["-chardev", _with_id(wiring.fabric, "fabric"), "-device", device]
 
 
-def window_args(partition: PartitionPlan, wiring: Wiring, placement: Placement | None) -> list[str]:
-    """The host's windows, and what gets them above 4 GiB, where MTRRs let Linux map them write-back.
+def high_bars_args(partition: PartitionPlan, accelerator: str) -> list[str]:
+    """What gets windows above 4 GiB, where MTRRs let Linux map them write-back.
 
     SeaBIOS moves 64-bit BARs up only when they do not all fit below, so a root port without a device asks for
-    more room than there is.
+    more room than there is. Linux has them there by itself.
     """
-    if not partition.windows:
+    if not partition.windows or firmware_of(partition, accelerator) is not Firmware.SEABIOS:
         return []
     port = f"pcie-root-port,id=high-bars,chassis=1,slot=1,pref64-reserve={HIGH_BARS_RESERVE}"
-    args = ["-device", f"{port},bus=pcie.0,addr={pci_slots.HIGH_BARS:#x}"]
+    return ["-device", f"{port},bus=pcie.0,addr={pci_slots.HIGH_BARS:#x}"]
+
+
+def window_args(partition: PartitionPlan, wiring: Wiring, placement: Placement | None) -> list[str]:
+    args = []
     for index, window in enumerate(partition.windows):
         # Bound as its owner binds it: whoever touches a page first places it.
         bound = _memory_place(placement, window.partition, window.chunk)
