@@ -23,14 +23,20 @@ VECTORS = 6  # doorbells of each peer: enum ikc_vector
 
 # More than the 1 GiB that q35 has for BARs below 4 GiB.
 HIGH_BARS_RESERVE = "2G"
+# What q35 has for BARs above 4 GiB, if nothing else is said.
+HIGH_BARS_ROOM = 32 << 30
+
+# QEMU's HPET has no more, and two are for what all CPUs share.
+HPET_TIMERS_MAX = 32
+HPET_TIMERS_SHARED = 2
 
 # Ticks per second (CONFIG_HZ).
 LINUX_HZ = {KernelKind.LINUX: 250, KernelKind.SOURCE: 100}
 
 
 class Firmware(Enum):
-    """Each with QEMU's arguments for it. SeaBIOS sets MTRRs and places BARs; qboot does neither, in a tenth of
-    the time."""
+    """Each with QEMU's arguments for it. SeaBIOS sets MTRRs and places BARs; qboot does neither, and takes a
+    tenth of the time."""
 
     SEABIOS = ()
     QBOOT = ("-bios", "qboot.rom")
@@ -53,8 +59,9 @@ ACCELERATIONS: Mapping[str, Acceleration] = {
     "tcg": Acceleration(
         # A thread per CPU, which is also what makes locked instructions atomic across machines. By default
         # TCG's CPU is an AMD one without topoext: it has neither dies nor threads, and Linux does not trust
-        # its TSC. With ERMS memory is copied by `rep movsb`, a loop of bytes there: 1.07 times the boot.
-        ("-accel", "tcg,thread=multi", "-cpu", "max,vendor=GenuineIntel,monitor=off,erms=off"),
+        # its TSC. With ERMS memory is copied by `rep movsb`, a loop of bytes there: 1.07 times the boot. With
+        # ARAT Linux would prefer the APIC's timer, even one that it may not use, to those of `timer_args`.
+        ("-accel", "tcg,thread=multi", "-cpu", "max,vendor=GenuineIntel,monitor=off,erms=off,arat=off"),
         # There are no caches, and Linux places BARs itself.
         Firmware.QBOOT,
         (
@@ -65,8 +72,8 @@ ACCELERATIONS: Mapping[str, Acceleration] = {
             "maxcpus=1",
             # To start a CPU is to wait for readers that are long gone, several times; this asks them at once.
             "rcupdate.rcu_expedited=1",
-            # The root port has no device, hotplug or error reports to serve.
-            "pcie_ports=compat",
+            # It would look for roots on all 256 buses, though ACPI has told of all that there are.
+            "pci=lastbus=0",
             # Linux waits 10 ms before it starts each CPU of a family as old as the one it sees here.
             "cpu_init_udelay=0",
             # All CPUs read the computer's one TSC. To check that, two spin at once: slow on few cores.
@@ -174,6 +181,7 @@ def qemu_command(
         QEMU,
         *base_args(plan, partition),
         *accelerator_args(accelerator),
+        *timer_args(partition, accelerator),
         *smp_args(partition),
         *memory_args(partition, wiring, placement),
         *numa_args(partition),
@@ -211,6 +219,25 @@ def base_args(plan: Plan, partition: PartitionPlan) -> list[str]:
 def accelerator_args(accelerator: str) -> list[str]:
     """`accelerator` is "kvm" or "tcg"."""
     return list(ACCELERATIONS[accelerator].args)
+
+
+def timer_args(partition: PartitionPlan, accelerator: str) -> list[str]:
+    """Under TCG an HPET that has a timer for each CPU of Linux, if there are that many.
+
+    TCG's APIC has no TSC deadline, so Linux would spend 0.1 s on finding out how fast the APIC's own timer runs.
+    The HPET says how fast it is.
+    """
+    if not _has_hpet_timers(partition, accelerator):
+        return []
+    timers = partition.smp.shape.cpu_count + HPET_TIMERS_SHARED
+    return ["-global", "hpet.msi=on", "-global", f"hpet.timers={timers}"]
+
+
+def _has_hpet_timers(partition: PartitionPlan, accelerator: str) -> bool:
+    places = partition.smp.shape.cpu_count
+    return (
+        accelerator == "tcg" and partition.kind.runs_linux and places + HPET_TIMERS_SHARED <= HPET_TIMERS_MAX
+    )
 
 
 def smp_args(partition: PartitionPlan) -> list[str]:
@@ -340,6 +367,7 @@ def linux_cmdline(partition: PartitionPlan, accelerator: str, tsc_khz: int) -> s
         "noreplace-smp",
         f"enclave.partition={partition.name}",
         *ACCELERATIONS[accelerator].linux_words,
+        "noapictimer" if _has_hpet_timers(partition, accelerator) else "",
         # Under TCG calibration takes a second per CPU. This is right for a TSC of 2.5 GHz; it only scales
         # short delays, so half or twice that does no harm.
         f"lpj={2_500_000_000 // LINUX_HZ[partition.kind]}" if accelerator == "tcg" else "",
@@ -388,12 +416,19 @@ def high_bars_args(partition: PartitionPlan, accelerator: str) -> list[str]:
     """What gets windows above 4 GiB, where MTRRs let Linux map them write-back.
 
     SeaBIOS moves 64-bit BARs up only when they do not all fit below, so a root port without a device asks for
-    more room than there is. Linux has them there by itself.
+    more room than there is; and as much room as it takes up there, Linux is told of. Linux itself has them up
+    there anyhow, and must be told beforehand.
     """
-    if not partition.windows or firmware_of(partition, accelerator) is not Firmware.SEABIOS:
+    if not partition.windows:
         return []
-    port = f"pcie-root-port,id=high-bars,chassis=1,slot=1,pref64-reserve={HIGH_BARS_RESERVE}"
-    return ["-device", f"{port},bus=pcie.0,addr={pci_slots.HIGH_BARS:#x}"]
+    if firmware_of(partition, accelerator) is Firmware.SEABIOS:
+        port = f"pcie-root-port,id=high-bars,chassis=1,slot=1,pref64-reserve={HIGH_BARS_RESERVE}"
+        return ["-device", f"{port},bus=pcie.0,addr={pci_slots.HIGH_BARS:#x}"]
+    # Each is aligned to its size.
+    room = 2 * sum(window.size_bytes for window in partition.windows)
+    if room <= HIGH_BARS_ROOM:
+        return []
+    return ["-global", f"q35-pcihost.pci-hole64-size={format_size(room)}"]
 
 
 def window_args(partition: PartitionPlan, wiring: Wiring, placement: Placement | None) -> list[str]:
