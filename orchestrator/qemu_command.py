@@ -26,10 +26,6 @@ HIGH_BARS_RESERVE = "2G"
 # What q35 has for BARs above 4 GiB, if nothing else is said.
 HIGH_BARS_ROOM = 32 << 30
 
-# QEMU's HPET has no more, and two are for what all CPUs share.
-HPET_TIMERS_MAX = 32
-HPET_TIMERS_SHARED = 2
-
 # Ticks per second (CONFIG_HZ).
 LINUX_HZ = {KernelKind.LINUX: 250, KernelKind.SOURCE: 100}
 
@@ -59,9 +55,8 @@ ACCELERATIONS: Mapping[str, Acceleration] = {
     "tcg": Acceleration(
         # A thread per CPU, which is also what makes locked instructions atomic across machines. By default
         # TCG's CPU is an AMD one without topoext: it has neither dies nor threads, and Linux does not trust
-        # its TSC. With ERMS memory is copied by `rep movsb`, a loop of bytes there: 1.07 times the boot. With
-        # ARAT Linux would prefer the APIC's timer, even one that it may not use, to those of `timer_args`.
-        ("-accel", "tcg,thread=multi", "-cpu", "max,vendor=GenuineIntel,monitor=off,erms=off,arat=off"),
+        # its TSC. With ERMS memory is copied by `rep movsb`, a loop of bytes there: 1.07 times the boot.
+        ("-accel", "tcg,thread=multi", "-cpu", "max,vendor=GenuineIntel,monitor=off,erms=off"),
         # There are no caches, and Linux places BARs itself.
         Firmware.QBOOT,
         (
@@ -181,7 +176,6 @@ def qemu_command(
         QEMU,
         *base_args(plan, partition),
         *accelerator_args(accelerator),
-        *timer_args(partition, accelerator),
         *smp_args(partition),
         *memory_args(partition, wiring, placement),
         *numa_args(partition),
@@ -219,25 +213,6 @@ def base_args(plan: Plan, partition: PartitionPlan) -> list[str]:
 def accelerator_args(accelerator: str) -> list[str]:
     """`accelerator` is "kvm" or "tcg"."""
     return list(ACCELERATIONS[accelerator].args)
-
-
-def timer_args(partition: PartitionPlan, accelerator: str) -> list[str]:
-    """Under TCG an HPET that has a timer for each CPU of Linux, if there are that many.
-
-    TCG's APIC has no TSC deadline, so Linux would spend 0.1 s on finding out how fast the APIC's own timer runs.
-    The HPET says how fast it is.
-    """
-    if not _has_hpet_timers(partition, accelerator):
-        return []
-    timers = partition.smp.shape.cpu_count + HPET_TIMERS_SHARED
-    return ["-global", "hpet.msi=on", "-global", f"hpet.timers={timers}"]
-
-
-def _has_hpet_timers(partition: PartitionPlan, accelerator: str) -> bool:
-    places = partition.smp.shape.cpu_count
-    return (
-        accelerator == "tcg" and partition.kind.runs_linux and places + HPET_TIMERS_SHARED <= HPET_TIMERS_MAX
-    )
 
 
 def smp_args(partition: PartitionPlan) -> list[str]:
@@ -367,7 +342,6 @@ def linux_cmdline(partition: PartitionPlan, accelerator: str, tsc_khz: int) -> s
         "noreplace-smp",
         f"enclave.partition={partition.name}",
         *ACCELERATIONS[accelerator].linux_words,
-        "noapictimer" if _has_hpet_timers(partition, accelerator) else "",
         # Under TCG calibration takes a second per CPU. This is right for a TSC of 2.5 GHz; it only scales
         # short delays, so half or twice that does no harm.
         f"lpj={2_500_000_000 // LINUX_HZ[partition.kind]}" if accelerator == "tcg" else "",

@@ -24,14 +24,16 @@ def plan_of(name: str) -> Plan:
     return resolve(load_spec(path, {}), path)
 
 
-def plan_with(cpus: str = "0-1", kernel: object = "lwk", cmdline: str = "") -> Plan:
+def plan_with(
+    cpus: str = "0-1", kernel: object = "lwk", cmdline: str = "", memory: str = "64M", of_node: str = "1G"
+) -> Plan:
     """A host on the last CPU of 2 sockets, 2 cores, 2 threads, and a partition called `it`."""
-    it = {"kernel": kernel, "cpus": cpus, "memory": {0: "64M"}, "cmdline": cmdline}
+    it = {"kernel": kernel, "cpus": cpus, "memory": {0: memory}, "cmdline": cmdline}
     spec = {
         "name": "some",
         "node": {
             "cpus": {"sockets": 2, "cores": 2, "threads": 2},
-            "numa": [{"cpus": "0-3", "memory": "1G"}, {"cpus": "4-7", "memory": "1G"}],
+            "numa": [{"cpus": "0-3", "memory": of_node}, {"cpus": "4-7", "memory": "1G"}],
         },
         "partitions": {"it": it, "host": {"kernel": "linux", "cpus": 7, "memory": {0: "512M"}}},
     }
@@ -198,28 +200,6 @@ def test_messages_have_room_for_large_apic_ids_where_there_are_any(cores: int, s
     assert ("kernel-irqchip=split" in machine.split(",")) == split
 
 
-def host_of(spec: dict[str, object]) -> tuple[Plan, PartitionPlan]:
-    plan = resolve(Spec.model_validate(spec), Path("some.yaml"))
-    return plan, plan.partitions[0]
-
-
-def one_window(host_cpus: int = 1, lwk_memory: str = "64M") -> tuple[Plan, PartitionPlan]:
-    """A host with so many CPUs on as many sockets, and an LWK with so much memory."""
-    return host_of(
-        {
-            "name": "some",
-            "node": {
-                "cpus": {"sockets": 1, "cores": host_cpus + 1},
-                "numa": [{"cpus": f"0-{host_cpus}", "memory": "256G"}],
-            },
-            "partitions": {
-                "host": {"kernel": "linux", "cpus": f"0-{host_cpus - 1}", "memory": {0: "512M"}},
-                "lwk0": {"kernel": "lwk", "cpus": host_cpus, "memory": {0: lwk_memory}},
-            },
-        }
-    )
-
-
 @pytest.mark.parametrize("kernel", ["linux", "source"])
 def test_linux_has_the_firmware_that_sets_mtrrs_where_there_are_caches(kernel: str) -> None:
     plan = plan_with(kernel=kernel)
@@ -233,21 +213,11 @@ def test_kernel_of_ones_own_has_the_firmware_that_does_most(accelerator: str) ->
     assert values(by_hand(plan, plan.partitions[0], accelerator), "-bios") == []
 
 
-@pytest.mark.parametrize(("cpus", "timers"), [(2, "4"), (30, "32"), (31, None)])
-def test_cpus_of_linux_have_timers_of_the_hpet_under_tcg_or_all_use_their_own(
-    cpus: int, timers: str | None
-) -> None:
-    plan, host = one_window(host_cpus=cpus)
-    command = by_hand(plan, host, "tcg")
-    assert (f"hpet.timers={timers}" in values(command, "-global")) is (timers is not None)
-    assert ("noapictimer" in values(command, "-append")[0].split()) is (timers is not None)
-    assert "noapictimer" not in values(by_hand(plan, host, "kvm"), "-append")[0]
-
-
 def test_windows_have_room_above_4_gib_however_large_they_are() -> None:
     def room(lwk_memory: str) -> list[str]:
-        plan, host = one_window(lwk_memory=lwk_memory)
-        return [value for value in values(by_hand(plan, host, "tcg"), "-global") if "hole64" in value]
+        plan = plan_with(memory=lwk_memory, of_node="64G")
+        command = by_hand(plan, plan.partitions[1], "tcg")
+        return [value for value in values(command, "-global") if "hole64" in value]
 
     assert room("16G") == []
     assert room("32G") == ["q35-pcihost.pci-hole64-size=64G"]
