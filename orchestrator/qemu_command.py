@@ -26,6 +26,10 @@ HIGH_BARS_RESERVE = "2G"
 # What q35 has for BARs above 4 GiB, if nothing else is said.
 HIGH_BARS_ROOM = 32 << 30
 
+# QEMU's HPET has no more timers, and two are for what all CPUs share.
+HPET_TIMERS_MAX = 32
+HPET_TIMERS_SHARED = 2
+
 # Ticks per second (CONFIG_HZ).
 LINUX_HZ = {KernelKind.LINUX: 250, KernelKind.SOURCE: 100}
 
@@ -176,6 +180,7 @@ def qemu_command(
         QEMU,
         *base_args(plan, partition),
         *accelerator_args(accelerator),
+        *timer_args(partition, accelerator),
         *smp_args(partition),
         *memory_args(partition, wiring, placement),
         *numa_args(partition),
@@ -213,6 +218,26 @@ def base_args(plan: Plan, partition: PartitionPlan) -> list[str]:
 def accelerator_args(accelerator: str) -> list[str]:
     """`accelerator` is "kvm" or "tcg"."""
     return list(ACCELERATIONS[accelerator].args)
+
+
+def timer_args(partition: PartitionPlan, accelerator: str) -> list[str]:
+    """Under TCG an HPET that has a timer for each CPU of our own Linux, if there are that many.
+
+    TCG's APIC has no TSC deadline, so Linux would spend 0.1 s on finding out how fast its timer runs; the HPET
+    says it. Debian's kernel keeps timers of the HPET for other uses: a CPU would be left without one.
+    """
+    if not _has_hpet_timers(partition, accelerator):
+        return []
+    timers = partition.smp.shape.cpu_count + HPET_TIMERS_SHARED
+    # With ARAT Linux prefers the APIC's timer even if it may not use it.
+    wanted = (f"{CPU_DEVICE}.arat=off", "hpet.msi=on", f"hpet.timers={timers}")
+    return [word for each in wanted for word in ("-global", each)]
+
+
+def _has_hpet_timers(partition: PartitionPlan, accelerator: str) -> bool:
+    most = HPET_TIMERS_MAX - HPET_TIMERS_SHARED
+    ours = accelerator == "tcg" and partition.kind is KernelKind.SOURCE
+    return ours and partition.smp.shape.cpu_count <= most
 
 
 def smp_args(partition: PartitionPlan) -> list[str]:
@@ -342,6 +367,7 @@ def linux_cmdline(partition: PartitionPlan, accelerator: str, tsc_khz: int) -> s
         "noreplace-smp",
         f"enclave.partition={partition.name}",
         *ACCELERATIONS[accelerator].linux_words,
+        "noapictimer" if _has_hpet_timers(partition, accelerator) else "",
         # Under TCG calibration takes a second per CPU. This is right for a TSC of 2.5 GHz; it only scales
         # short delays, so half or twice that does no harm.
         f"lpj={2_500_000_000 // LINUX_HZ[partition.kind]}" if accelerator == "tcg" else "",

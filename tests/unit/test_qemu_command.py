@@ -221,3 +221,30 @@ def test_windows_have_room_above_4_gib_however_large_they_are() -> None:
 
     assert room("16G") == []
     assert room("32G") == ["q35-pcihost.pci-hole64-size=64G"]
+
+
+@pytest.mark.parametrize(("cpus", "timers"), [(1, 4), (30, 32), (31, None)])
+def test_each_cpu_of_our_linux_has_a_timer_of_the_hpet_under_tcg_or_all_use_their_own(
+    cpus: int, timers: int | None
+) -> None:
+    spec = {
+        "name": "some",
+        "node": {
+            "cpus": {"sockets": 1, "cores": 31},
+            "numa": [{"cpus": "0-30", "memory": "1G"}],
+        },
+        "partitions": {"host": {"kernel": "source", "cpus": f"0-{cpus - 1}", "memory": {0: "512M"}}},
+    }
+    plan = resolve(Spec.model_validate(spec), Path("some.yaml"))
+    command = by_hand(plan, plan.partitions[0], "tcg")
+    wanted = [] if timers is None else ["hpet.msi=on", f"hpet.timers={timers}"]
+    assert [value for value in values(command, "-global") if "hpet" in value] == wanted
+    assert ("noapictimer" in values(command, "-append")[0].split()) is bool(wanted)
+
+
+@pytest.mark.parametrize(("kernel", "accelerator"), [("linux", "tcg"), ("source", "kvm"), ("linux", "kvm")])
+def test_any_other_linux_uses_the_timers_of_its_cpus(kernel: str, accelerator: str) -> None:
+    plan = plan_with(kernel=kernel)
+    command = by_hand(plan, plan.partitions[0], accelerator)
+    assert "noapictimer" not in values(command, "-append")[0].split()
+    assert [value for value in values(command, "-global") if "hpet" in value] == []
