@@ -223,7 +223,7 @@ def accelerator_args(accelerator: str) -> list[str]:
 def timer_args(partition: PartitionPlan, accelerator: str) -> list[str]:
     """Under TCG an HPET that has a timer for each CPU of our own Linux, if there are that many.
 
-    TCG's APIC has no TSC deadline, so Linux would spend 0.1 s on finding out how fast its timer runs; the HPET
+    TCG's APIC has no TSC deadline, so Linux would spend 0.1 s on finding out how fast its timer is. The HPET
     says it. Debian's kernel keeps timers of the HPET for other uses: a CPU would be left without one.
     """
     if not _has_hpet_timers(partition, accelerator):
