@@ -6,6 +6,7 @@ docs/specs/ivshmem-spec.rst.
 """
 
 from collections.abc import Mapping, Sequence
+from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,35 +23,56 @@ VECTORS = 6  # doorbells of each peer: enum ikc_vector
 
 # More than the 1 GiB that q35 has for BARs below 4 GiB.
 HIGH_BARS_RESERVE = "2G"
+# What q35 has for BARs above 4 GiB, if nothing else is said.
+HIGH_BARS_ROOM = 32 << 30
+
+# QEMU's HPET has no more timers, and two are for what all CPUs share.
+HPET_TIMERS_MAX = 32
+HPET_TIMERS_SHARED = 2
 
 # Ticks per second (CONFIG_HZ).
 LINUX_HZ = {KernelKind.LINUX: 250, KernelKind.SOURCE: 100}
 
 
+class Firmware(Enum):
+    """Each with QEMU's arguments for it. SeaBIOS sets MTRRs and places BARs; qboot does neither, and takes a
+    tenth of the time."""
+
+    SEABIOS = ()
+    QBOOT = ("-bios", "qboot.rom")
+
+
 class Acceleration(NamedTuple):
-    """What differs between accelerators: QEMU's arguments, and words for Linux's command line."""
+    """What differs between accelerators: QEMU's arguments, the firmware before Linux, and words for Linux's
+    command line."""
 
     args: tuple[str, ...]
+    linux_firmware: Firmware
     linux_words: tuple[str, ...]
 
 
 # Both: `max` is every feature that the accelerator has, under KVM the same as `host`. Without MONITOR an idle
 # CPU halts; TCG's MWAIT is a busy wait when there is more than one CPU.
 ACCELERATIONS: Mapping[str, Acceleration] = {
-    "kvm": Acceleration(("-accel", "kvm", "-cpu", "max,monitor=off"), ()),
+    # Without MTRRs a processor would not cache the windows.
+    "kvm": Acceleration(("-accel", "kvm", "-cpu", "max,monitor=off"), Firmware.SEABIOS, ()),
     "tcg": Acceleration(
         # A thread per CPU, which is also what makes locked instructions atomic across machines. By default
         # TCG's CPU is an AMD one without topoext: it has neither dies nor threads, and Linux does not trust
         # its TSC. With ERMS memory is copied by `rep movsb`, a loop of bytes there: 1.07 times the boot.
         ("-accel", "tcg,thread=multi", "-cpu", "max,vendor=GenuineIntel,monitor=off,erms=off"),
+        # There are no caches, and Linux places BARs itself.
+        Firmware.QBOOT,
         (
+            # qboot leaves the MTRRs off, and what PAT adds to those would then be uncached: the windows.
+            "nopat",
             # Init starts the others: before QEMU 8.1 a CPU may run on in an instruction that another has
             # patched meanwhile, for ever, and Linux patches itself all through its boot.
             "maxcpus=1",
             # To start a CPU is to wait for readers that are long gone, several times; this asks them at once.
             "rcupdate.rcu_expedited=1",
-            # The root port has no device, hotplug or error reports to serve.
-            "pcie_ports=compat",
+            # It would look for roots on all 256 buses, though ACPI has told of all that there are.
+            "pci=lastbus=0",
             # Linux waits 10 ms before it starts each CPU of a family as old as the one it sees here.
             "cpu_init_udelay=0",
             # All CPUs read the computer's one TSC. To check that, two spin at once: slow on few cores.
@@ -158,16 +180,19 @@ def qemu_command(
         QEMU,
         *base_args(plan, partition),
         *accelerator_args(accelerator),
+        *timer_args(partition, accelerator),
         *smp_args(partition),
         *memory_args(partition, wiring, placement),
         *numa_args(partition),
         *hmat_args(partition),
+        *firmware_of(partition, accelerator).value,
         *kernel_args(partition, wiring, accelerator, tsc_khz),
         *monitor_args(wiring),
         *serial_args(wiring),
         *panic_args(partition),
         *verdict_args(partition),
         *fabric_args(wiring),
+        *high_bars_args(partition, accelerator),
         *window_args(partition, wiring, placement),
         *network_args(partition),
         *(("-S",) if wait_gdb else ()),
@@ -193,6 +218,26 @@ def base_args(plan: Plan, partition: PartitionPlan) -> list[str]:
 def accelerator_args(accelerator: str) -> list[str]:
     """`accelerator` is "kvm" or "tcg"."""
     return list(ACCELERATIONS[accelerator].args)
+
+
+def timer_args(partition: PartitionPlan, accelerator: str) -> list[str]:
+    """Under TCG an HPET that has a timer for each CPU of our own Linux, if there are that many.
+
+    TCG's APIC has no TSC deadline, so Linux would spend 0.1 s on finding out how fast its timer is. The HPET
+    says it. Debian's kernel keeps timers of the HPET for other uses: a CPU would be left without one.
+    """
+    if not _has_hpet_timers(partition, accelerator):
+        return []
+    timers = partition.smp.shape.cpu_count + HPET_TIMERS_SHARED
+    # With ARAT Linux prefers the APIC's timer even if it may not use it.
+    wanted = (f"{CPU_DEVICE}.arat=off", "hpet.msi=on", f"hpet.timers={timers}")
+    return [word for each in wanted for word in ("-global", each)]
+
+
+def _has_hpet_timers(partition: PartitionPlan, accelerator: str) -> bool:
+    most = HPET_TIMERS_MAX - HPET_TIMERS_SHARED
+    ours = accelerator == "tcg" and partition.kind is KernelKind.SOURCE
+    return ours and partition.smp.shape.cpu_count <= most
 
 
 def smp_args(partition: PartitionPlan) -> list[str]:
@@ -291,8 +336,14 @@ def hmat_args(partition: PartitionPlan) -> list[str]:
     return args
 
 
+def firmware_of(partition: PartitionPlan, accelerator: str) -> Firmware:
+    """The LWK sets MTRRs and BARs itself; of a kernel of somebody's own nothing is known."""
+    if partition.kind.runs_linux:
+        return ACCELERATIONS[accelerator].linux_firmware
+    return Firmware.QBOOT if partition.kind is KernelKind.LWK else Firmware.SEABIOS
+
+
 def kernel_args(partition: PartitionPlan, wiring: Wiring, accelerator: str, tsc_khz: int) -> list[str]:
-    """The LWK sets MTRRs and BARs itself, so the faster firmware will do; all others have SeaBIOS."""
     args = ["-kernel", str(wiring.kernel)]
     if wiring.initrd:
         args += ["-initrd", wiring.initrd]
@@ -301,7 +352,7 @@ def kernel_args(partition: PartitionPlan, wiring: Wiring, accelerator: str, tsc_
         cmdline = linux_cmdline(partition, accelerator, tsc_khz)
     if cmdline:
         args += ["-append", cmdline]
-    return [*("-bios", "qboot.rom"), *args] if partition.kind is KernelKind.LWK else args
+    return args
 
 
 def linux_cmdline(partition: PartitionPlan, accelerator: str, tsc_khz: int) -> str:
@@ -316,6 +367,7 @@ def linux_cmdline(partition: PartitionPlan, accelerator: str, tsc_khz: int) -> s
         "noreplace-smp",
         f"enclave.partition={partition.name}",
         *ACCELERATIONS[accelerator].linux_words,
+        "noapictimer" if _has_hpet_timers(partition, accelerator) else "",
         # Under TCG calibration takes a second per CPU. This is right for a TSC of 2.5 GHz; it only scales
         # short delays, so half or twice that does no harm.
         f"lpj={2_500_000_000 // LINUX_HZ[partition.kind]}" if accelerator == "tcg" else "",
@@ -360,16 +412,27 @@ def fabric_args(wiring: Wiring) -> list[str]:
     return ["-chardev", _with_id(wiring.fabric, "fabric"), "-device", device]
 
 
-def window_args(partition: PartitionPlan, wiring: Wiring, placement: Placement | None) -> list[str]:
-    """The host's windows, and what gets them above 4 GiB, where MTRRs let Linux map them write-back.
+def high_bars_args(partition: PartitionPlan, accelerator: str) -> list[str]:
+    """What gets windows above 4 GiB, where MTRRs let Linux map them write-back.
 
     SeaBIOS moves 64-bit BARs up only when they do not all fit below, so a root port without a device asks for
-    more room than there is.
+    more room than there is; and as much room as it takes up there, Linux is told of. Linux itself has them up
+    there anyhow, and must be told beforehand.
     """
     if not partition.windows:
         return []
-    port = f"pcie-root-port,id=high-bars,chassis=1,slot=1,pref64-reserve={HIGH_BARS_RESERVE}"
-    args = ["-device", f"{port},bus=pcie.0,addr={pci_slots.HIGH_BARS:#x}"]
+    if firmware_of(partition, accelerator) is Firmware.SEABIOS:
+        port = f"pcie-root-port,id=high-bars,chassis=1,slot=1,pref64-reserve={HIGH_BARS_RESERVE}"
+        return ["-device", f"{port},bus=pcie.0,addr={pci_slots.HIGH_BARS:#x}"]
+    # Each is aligned to its size.
+    room = 2 * sum(window.size_bytes for window in partition.windows)
+    if room <= HIGH_BARS_ROOM:
+        return []
+    return ["-global", f"q35-pcihost.pci-hole64-size={format_size(room)}"]
+
+
+def window_args(partition: PartitionPlan, wiring: Wiring, placement: Placement | None) -> list[str]:
+    args = []
     for index, window in enumerate(partition.windows):
         # Bound as its owner binds it: whoever touches a page first places it.
         bound = _memory_place(placement, window.partition, window.chunk)

@@ -24,14 +24,16 @@ def plan_of(name: str) -> Plan:
     return resolve(load_spec(path, {}), path)
 
 
-def plan_with(cpus: str = "0-1", kernel: object = "lwk", cmdline: str = "") -> Plan:
+def plan_with(
+    cpus: str = "0-1", kernel: object = "lwk", cmdline: str = "", memory: str = "64M", of_node: str = "1G"
+) -> Plan:
     """A host on the last CPU of 2 sockets, 2 cores, 2 threads, and a partition called `it`."""
-    it = {"kernel": kernel, "cpus": cpus, "memory": {0: "64M"}, "cmdline": cmdline}
+    it = {"kernel": kernel, "cpus": cpus, "memory": {0: memory}, "cmdline": cmdline}
     spec = {
         "name": "some",
         "node": {
             "cpus": {"sockets": 2, "cores": 2, "threads": 2},
-            "numa": [{"cpus": "0-3", "memory": "1G"}, {"cpus": "4-7", "memory": "1G"}],
+            "numa": [{"cpus": "0-3", "memory": of_node}, {"cpus": "4-7", "memory": "1G"}],
         },
         "partitions": {"it": it, "host": {"kernel": "linux", "cpus": 7, "memory": {0: "512M"}}},
     }
@@ -196,3 +198,53 @@ def test_messages_have_room_for_large_apic_ids_where_there_are_any(cores: int, s
     plan = resolve(Spec.model_validate(spec), Path("many.yaml"))
     (machine,) = values(by_hand(plan, plan.host, "kvm"), "-machine")
     assert ("kernel-irqchip=split" in machine.split(",")) == split
+
+
+@pytest.mark.parametrize("kernel", ["linux", "source"])
+def test_linux_has_the_firmware_that_sets_mtrrs_where_there_are_caches(kernel: str) -> None:
+    plan = plan_with(kernel=kernel)
+    assert values(by_hand(plan, plan.partitions[0], "tcg"), "-bios") == ["qboot.rom"]
+    assert values(by_hand(plan, plan.partitions[0], "kvm"), "-bios") == []
+
+
+@pytest.mark.parametrize("accelerator", ["tcg", "kvm"])
+def test_kernel_of_ones_own_has_the_firmware_that_does_most(accelerator: str) -> None:
+    plan = plan_with(kernel={"path": "own.elf"})
+    assert values(by_hand(plan, plan.partitions[0], accelerator), "-bios") == []
+
+
+def test_windows_have_room_above_4_gib_however_large_they_are() -> None:
+    def room(lwk_memory: str) -> list[str]:
+        plan = plan_with(memory=lwk_memory, of_node="64G")
+        command = by_hand(plan, plan.partitions[1], "tcg")
+        return [value for value in values(command, "-global") if "hole64" in value]
+
+    assert room("16G") == []
+    assert room("32G") == ["q35-pcihost.pci-hole64-size=64G"]
+
+
+@pytest.mark.parametrize(("cpus", "timers"), [(1, 4), (30, 32), (31, None)])
+def test_each_cpu_of_our_linux_has_a_timer_of_the_hpet_under_tcg_or_all_use_their_own(
+    cpus: int, timers: int | None
+) -> None:
+    spec = {
+        "name": "some",
+        "node": {
+            "cpus": {"sockets": 1, "cores": 31},
+            "numa": [{"cpus": "0-30", "memory": "1G"}],
+        },
+        "partitions": {"host": {"kernel": "source", "cpus": f"0-{cpus - 1}", "memory": {0: "512M"}}},
+    }
+    plan = resolve(Spec.model_validate(spec), Path("some.yaml"))
+    command = by_hand(plan, plan.partitions[0], "tcg")
+    wanted = [] if timers is None else ["hpet.msi=on", f"hpet.timers={timers}"]
+    assert [value for value in values(command, "-global") if "hpet" in value] == wanted
+    assert ("noapictimer" in values(command, "-append")[0].split()) is bool(wanted)
+
+
+@pytest.mark.parametrize(("kernel", "accelerator"), [("linux", "tcg"), ("source", "kvm"), ("linux", "kvm")])
+def test_any_other_linux_uses_the_timers_of_its_cpus(kernel: str, accelerator: str) -> None:
+    plan = plan_with(kernel=kernel)
+    command = by_hand(plan, plan.partitions[0], accelerator)
+    assert "noapictimer" not in values(command, "-append")[0].split()
+    assert [value for value in values(command, "-global") if "hpet" in value] == []
