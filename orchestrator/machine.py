@@ -27,6 +27,9 @@ from orchestrator.topology import Position
 STDERR_SHOWN = 1000  # bytes of QEMU's last words that an error repeats
 # setpriv(1) and not a preexec_fn: that needs fork instead of vfork, which costs ten times as much.
 DIE_WITH_PARENT = ("setpriv", "--pdeathsig", "KILL")
+# One heap for all of QEMU's threads, of which there is one for each CPU: what one has given back the next can
+# have, warm.
+HEAP = {"MALLOC_ARENA_MAX": "1"}
 _FORWARD = re.compile(r"TCP\[HOST_FORWARD\]\s+\d+\s+\S+\s+(\d+)\s+\S+\s+22\b")
 
 
@@ -212,6 +215,7 @@ class Process:
                     stdout=errors,
                     stderr=errors,
                     pass_fds=tuple(launch.descriptors),
+                    env=os.environ | HEAP,
                 )
             except OSError as error:
                 raise EnvironmentFault(

@@ -203,14 +203,17 @@ def base_args(plan: Plan, partition: PartitionPlan) -> list[str]:
     """A bare machine that stops, and does not end, when its kernel powers off, resets or panics.
 
     With the IOAPIC in QEMU interrupt messages have 15 bits for an APIC id, as KVM tells its guests, and no
-    IOMMU has to remap them (`KVM_FEATURE_MSI_EXT_DEST_ID`).
+    IOMMU has to remap them (`KVM_FEATURE_MSI_EXT_DEST_ID`). The LWK has no use for an HPET: its registers are
+    less than a page, of which QEMU keeps a map for each CPU, made anew whenever the firmware or a kernel
+    changes what is mapped where.
     """
     irqchip = ",kernel-irqchip=split" if partition.needs_x2apic else ""
+    hpet = ",hpet=off" if partition.kind is KernelKind.LWK else ""
     return [
         *("-name", f"{plan.name}-{partition.name},debug-threads=on"),
         *("-nodefaults", "-no-user-config"),
         *("-display", "none"),
-        *("-machine", f"q35,hmat=on,smm=off,sata=off,smbus=off{irqchip}"),
+        *("-machine", f"q35,hmat=on,smm=off,sata=off,smbus=off{hpet}{irqchip}"),
         *("-action", "reboot=shutdown,shutdown=pause,panic=pause"),
     ]
 

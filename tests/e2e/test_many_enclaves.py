@@ -110,7 +110,8 @@ def test_up_and_down_under_blows_leave_nothing(command: CommandLine, seed: int, 
     took = {"up": seconds_of(command, up), "down": seconds_of(command, down)}
     for blow in blows(seed, rounds):
         if blow.verb == "down":
-            assert command(*up).returncode == 0, blow
+            begun = command(*up)
+            assert begun.returncode == 0, (blow, begun.stderr.decode())
         struck = command.start(*(up if blow.verb == "up" else down))
         strike(struck, run, blow, blow.share * took[blow.verb])
         if blow.verb == "up" and blow.number is signal.SIGINT and struck.returncode:

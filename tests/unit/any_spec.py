@@ -191,6 +191,55 @@ def _nearer_than_near(draw: st.DrawFn, spec: Written) -> str:
     return f"node.numa[{count - 1}].near: NUMA node 1 is at distance 30, and 0 at {rows[0][-1]}"
 
 
+def _distance_to_itself(draw: st.DrawFn, spec: Written) -> str:
+    index, distance = _own_distances(draw, spec), draw(st.integers(11, 254))
+    spec["node"]["distances"][index][index] = distance
+    return f"node.distances[{index}]: the distance of NUMA node {index} to itself is {distance}"
+
+
+def _row_that_is_too_long(draw: st.DrawFn, spec: Written) -> str:
+    index = _own_distances(draw, spec)
+    spec["node"]["distances"][index].append(20)
+    count = len(spec["node"]["numa"])
+    return f"node.distances[{index}]: row {index} has {count + 1} distances"
+
+
+def _own_distances(draw: st.DrawFn, spec: Written) -> int:
+    """Gives the node right ones, and picks a row."""
+    count = len(spec["node"]["numa"])
+    spec["node"]["distances"] = [[10 if a == b else 20 for b in range(count)] for a in range(count)]
+    return draw(st.integers(0, count - 1))
+
+
+def _key_that_nobody_knows(draw: st.DrawFn, spec: Written) -> str:
+    numa = draw(st.integers(0, len(spec["node"]["numa"]) - 1))
+    name = draw(st.sampled_from(sorted(spec["partitions"])))
+    places = {
+        "": spec,
+        "node.": spec["node"],
+        "node.cpus.": spec["node"]["cpus"],
+        f"node.numa[{numa}].": spec["node"]["numa"][numa],
+        f"partitions.{name}.": spec["partitions"][name],
+    }
+    place = draw(st.sampled_from(sorted(places)))
+    places[place]["colour"] = 1
+    return f"{place}colour: unknown key 'colour'"
+
+
+def _kernel_that_there_is_not(draw: st.DrawFn, spec: Written) -> str:
+    name = draw(st.sampled_from(sorted(spec["partitions"])))
+    spec["partitions"][name]["kernel"] = "minix"
+    return f"partitions.{name}.kernel: 'minix' is unknown"
+
+
+def _memory_in_kibibytes(draw: st.DrawFn, spec: Written) -> str:
+    name = draw(st.sampled_from(sorted(spec["partitions"])))
+    index = draw(st.sampled_from(sorted(spec["partitions"][name]["memory"])))
+    size = f"{1024 * draw(st.integers(300, 900)) + 1}K"
+    spec["partitions"][name]["memory"][index] = size
+    return f"partitions.{name}.memory[{index}]: '{size}' is not a whole number of mebibytes"
+
+
 def _too_little_memory(draw: st.DrawFn, spec: Written) -> str:
     index = draw(st.integers(0, len(spec["node"]["numa"]) - 1))
     mib = draw(st.integers(1, 127))
@@ -209,5 +258,10 @@ SPOILERS: tuple[Spoiler, ...] = (
     _nobody_is_the_host,
     _two_ways_of_two_lengths,
     _nearer_than_near,
+    _distance_to_itself,
+    _row_that_is_too_long,
+    _key_that_nobody_knows,
+    _kernel_that_there_is_not,
+    _memory_in_kibibytes,
     _too_little_memory,
 )

@@ -38,6 +38,28 @@ def test_every_cpu_has_one_owner_and_ids_map_both_ways(spec: Spec) -> None:
             assert cpu.node_cpu in plan.node.numa[cpu.node_numa].cpus
             assert partition.numa[cpu.local_numa].node_id == cpu.node_numa
             assert cpu.local_cpu in partition.numa[cpu.local_numa].local_cpus
+        assert [numa.local_id for numa in partition.numa] == list(range(len(partition.numa)))
+        assert len({numa.node_id for numa in partition.numa}) == len(partition.numa)
+        assert sorted(cpu for numa in partition.numa for cpu in numa.local_cpus) == [
+            cpu.local_cpu for cpu in partition.cpus
+        ]
+
+
+@given(specs())
+def test_peers_and_windows_are_numbered_once(spec: Spec) -> None:
+    plan = resolve(spec, Path("any.yaml"))
+    assert [partition.name for partition in plan.partitions] == list(spec.partitions)
+    assert [partition.index for partition in plan.partitions] == list(range(len(plan.partitions)))
+    assert plan.monitor_id == len(plan.partitions)
+    shown = [
+        (partition.index, chunk, each.window_bytes)
+        for partition in plan.partitions
+        if not partition.kind.runs_linux
+        for chunk, each in enumerate(partition.memory)
+    ]
+    assert sorted((each.partition, each.chunk, each.size_bytes) for each in plan.host.windows) == shown
+    places = [(each.slot, each.function) for each in plan.host.windows]
+    assert len(set(places)) == len(places)
 
 
 @given(specs())

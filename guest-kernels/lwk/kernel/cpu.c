@@ -12,7 +12,10 @@
 struct cpu boot_cpu = { .self = &boot_cpu };
 
 struct cpu *cpus[MAX_CPUS] = { &boot_cpu };
+uint32_t cpu_apic_ids[MAX_CPUS];
 unsigned int cpu_count = 1;
+
+static unsigned int online_count;
 
 static unsigned int order_of(size_t size)
 {
@@ -45,17 +48,20 @@ void cpu_init(void)
 		if (stack_map(cpu))
 			panic("no memory for the stacks of CPU %u", id);
 		cpus[id] = cpu;
+		cpu_apic_ids[id] = cpu->apic_id;
 	}
 	cpu_count = topology.cpu_count;
 }
 
 unsigned int cpu_online_count(void)
 {
-	unsigned int count = 0;
+	return __atomic_load_n(&online_count, __ATOMIC_ACQUIRE);
+}
 
-	for (unsigned int id = 0; id < cpu_count; id++)
-		count += __atomic_load_n(&cpus[id]->online, __ATOMIC_ACQUIRE);
-	return count;
+unsigned int cpu_set_online(void)
+{
+	__atomic_store_n(&this_cpu()->online, true, __ATOMIC_SEQ_CST);
+	return __atomic_add_fetch(&online_count, 1, __ATOMIC_SEQ_CST);
 }
 
 void cpu_idle(void)

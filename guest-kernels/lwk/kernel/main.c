@@ -29,9 +29,10 @@ static _Noreturn void boot_on_own_stack(void)
 	xcall_init();       /* CPUs may call each other */
 	timer_init();       /* a timer can be armed; none is */
 	interrupts_enable();
+	smp_start();        /* the other CPUs are on their way */
 	pci_init();         /* devices are found */
 	ikc_init();         /* log and panics reach the region: it shows there that we boot */
-	smp_start();        /* all CPUs run */
+	smp_wait();         /* all CPUs run */
 	ikc_start();        /* READY: the other kernels may talk to this one */
 	selftest_run();     /* does not return if one was asked for */
 	log_info("lwk: ready");
@@ -49,9 +50,10 @@ void boot_main(paddr_t start_info)
 	log_info("lwk: command line \"%s\"", cmdline_text());
 	acpi_init();        /* reads the firmware's tables in place: free memory afterwards */
 	topology_init();
-	time_init();        /* deadlines work */
+	time_init();        /* the frequency of the clock is being measured */
 	paging_init();      /* RAM above 4 GiB can be reached, and address 0 no more */
 	page_alloc_init();  /* the page allocator works, and early_alloc() no more */
 	cpu_init();
+	time_run();         /* deadlines work */
 	stack_switch(this_cpu()->stack_top, boot_on_own_stack);
 }

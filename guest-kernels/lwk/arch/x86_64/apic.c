@@ -129,16 +129,20 @@ void apic_init(void)
 			panic("apic: no memory to map 0x%lx", platform.local_apic);
 	}
 	log_info("apic: %s", apic->name);
-}
 
-void apic_init_cpu(void)
-{
+	/* what firmware may have left; the other CPUs' are so since their INIT (SDM 3A, 11.4.7.3) */
 	apic->enable();
 	apic->write(TASK_PRIORITY, 0);
 	apic->write(LVT_TIMER, LVT_MASKED | IRQ_VECTOR_TIMER);
 	apic->write(LVT_LINT0, LVT_MASKED);
-	apic->write(LVT_LINT1, LVT_NMI);
 	apic->write(LVT_ERROR, LVT_MASKED);
+}
+
+/* Each access to a register takes a lock that all CPUs of a VM share: no more than are needed. */
+void apic_init_cpu(void)
+{
+	apic->enable();
+	apic->write(LVT_LINT1, LVT_NMI);
 	apic->write(SPURIOUS, SPURIOUS_APIC_ENABLE | IRQ_VECTOR_SPURIOUS);
 }
 
@@ -155,6 +159,11 @@ void apic_send(uint32_t apic_id, unsigned int vector)
 void apic_send_nmi(uint32_t apic_id)
 {
 	apic->command(COMMAND_ASSERT | COMMAND_NMI, apic_id);
+}
+
+void apic_send_startup(uint32_t apic_id, unsigned int page)
+{
+	apic->command(COMMAND_ASSERT | COMMAND_STARTUP | page, apic_id);
 }
 
 void apic_broadcast_init(void)

@@ -122,12 +122,12 @@ application_processor:
 	xorl %ecx, %ecx
 3:	cmpl cpu_count, %ecx
 	jae 5f
-	movq cpus(, %rcx, 8), %rax
-	cmpl %edx, CPU_APIC_ID(%rax)
+	cmpl %edx, cpu_apic_ids(, %rcx, 4)
 	je 4f
 	incl %ecx
 	jmp 3b
-4:	movq CPU_STACK_TOP(%rax), %rsp
+4:	movq cpus(, %rcx, 8), %rax
+	movq CPU_STACK_TOP(%rax), %rsp
 	movq %rax, %r12
 	call set_gs_base
 	movq %r12, %rdi

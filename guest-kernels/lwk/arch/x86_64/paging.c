@@ -139,10 +139,10 @@ void paging_boot_over(void)
 	boot_over = true;
 }
 
-int map_kernel_page(uint64_t address, paddr_t page)
+int map_kernel_ram(uint64_t address, paddr_t base, uint64_t size)
 {
 	uint64_t flags = spin_lock(&lock);
-	int err = map(address, page, PAGE_SIZE, READ_WRITE);
+	int err = map(address, base, size, READ_WRITE);
 
 	spin_unlock(&lock, flags);
 	return err;

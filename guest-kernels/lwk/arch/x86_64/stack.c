@@ -17,13 +17,13 @@
 static const struct {
 	const char *name;
 	unsigned int first_page;
-	unsigned int pages;
+	unsigned int order; /* of its block of pages */
 	unsigned int ist; /* 0: none */
 } stacks[] = {
-	{ "kernel", 1, 4, 0 },
-	{ "double fault", 6, 2, IST_DOUBLE_FAULT },
-	{ "NMI", 9, 2, IST_NMI },
-	{ "machine check", 12, 2, IST_MACHINE_CHECK },
+	{ "kernel", 1, 2, 0 },
+	{ "double fault", 6, 1, IST_DOUBLE_FAULT },
+	{ "NMI", 9, 1, IST_NMI },
+	{ "machine check", 12, 1, IST_MACHINE_CHECK },
 };
 
 static uint64_t stride_base(unsigned int cpu_id)
@@ -35,15 +35,13 @@ int stack_map(struct cpu *cpu)
 {
 	for (unsigned int i = 0; i < ARRAY_SIZE(stacks); i++) {
 		uint64_t base = stride_base(cpu->id) + stacks[i].first_page * PAGE_SIZE;
-		uint64_t top = base + stacks[i].pages * PAGE_SIZE;
+		uint64_t size = PAGE_SIZE << stacks[i].order;
+		uint64_t top = base + size;
+		paddr_t block = page_alloc(stacks[i].order, cpu->node, 0);
+		int err = block ? map_kernel_ram(base, block, size) : -ENOMEM;
 
-		for (uint64_t address = base; address < top; address += PAGE_SIZE) {
-			paddr_t page = page_alloc(0, cpu->node, 0);
-			int err = page ? map_kernel_page(address, page) : -ENOMEM;
-
-			if (err)
-				return err;
-		}
+		if (err)
+			return err;
 		if (stacks[i].ist)
 			cpu->arch.tss.ist[stacks[i].ist - 1] = top;
 		else

@@ -36,7 +36,7 @@ static bool map_pages(uint64_t base, unsigned int node)
 	}
 	if (count == STACK_PAGES) {
 		for (unsigned int i = 0; i < STACK_PAGES; i++)
-			if (map_kernel_page(base + (1 + i) * PAGE_SIZE, pages[i]))
+			if (map_kernel_ram(base + (1 + i) * PAGE_SIZE, pages[i], PAGE_SIZE))
 				return false; /* for want of tables: what is mapped so far stays, unused */
 		return true;
 	}

@@ -13,9 +13,17 @@
 #define PM_TIMER_HZ 3579545ull
 #define PM_TIMER_MASK 0xffffff
 #define CALIBRATION_TICKS (PM_TIMER_HZ * 3 / 1000) /* 3 ms: one tick more or less is 0.01 % */
-#define CALIBRATION_TSC_MAX (1ull << 35) /* 3 s at 10 GHz; 3 ms have gone by long before */
+#define CALIBRATION_TSC_MAX (1ull << 32) /* 4.3 s at 1 GHz, and the PM timer counts 4.6 before it begins anew */
+#define CALIBRATION_TRIES 4
+
+struct reading {
+	uint64_t tsc;
+	uint32_t ticks; /* of the PM timer */
+};
 
 static uint64_t origin;
+static const char *source; /* of the frequency */
+static struct reading measured_from; /* where it is measured by the PM timer */
 static uint64_t frequency;
 static uint64_t ns_per_tick_32; /* with 32 bits behind the point */
 
@@ -36,11 +44,11 @@ static uint64_t frequency_from_hypervisor(void)
 	return cpuid_has_leaf(0x40000010) ? cpuid(0x40000010, 0).eax * 1000ull : 0;
 }
 
-/* A pair of readings; of several tries the one least disturbed by the host. */
-static uint32_t read_pm_timer(uint64_t *tsc)
+/* Both clocks at once; of several tries the one least disturbed by the host. */
+static struct reading read_clocks(void)
 {
 	uint64_t best = UINT64_MAX;
-	uint32_t ticks = 0;
+	struct reading reading = { 0 };
 
 	for (int i = 0; i < 5; i++) {
 		uint64_t before = tsc_read();
@@ -49,33 +57,32 @@ static uint32_t read_pm_timer(uint64_t *tsc)
 
 		if (after - before < best) {
 			best = after - before;
-			ticks = now;
-			*tsc = before + best / 2;
+			reading = (struct reading){ before + best / 2, now };
 		}
 	}
-	return ticks;
+	return reading;
 }
 
-static uint64_t frequency_by_pm_timer(void)
+/* A VM may have been stopped meanwhile, for longer than the PM timer takes to begin anew: then it is measured again. */
+static uint64_t frequency_by_pm_timer(struct reading start)
 {
-	uint64_t start_tsc, end_tsc;
-	uint32_t start, ticks;
+	for (int tries = 0; tries < CALIBRATION_TRIES;) {
+		struct reading now = read_clocks();
+		uint32_t ticks = (now.ticks - start.ticks) & PM_TIMER_MASK;
 
-	if (!platform.pm_timer_port)
-		panic("no frequency of the TSC in CPUID, and no PM timer to measure it by");
-	start = read_pm_timer(&start_tsc);
-	do {
-		ticks = (read_pm_timer(&end_tsc) - start) & PM_TIMER_MASK;
-		if (end_tsc - start_tsc > CALIBRATION_TSC_MAX)
-			panic("the PM timer at port 0x%x stands still", platform.pm_timer_port);
-	} while (ticks < CALIBRATION_TICKS);
-	return (end_tsc - start_tsc) * PM_TIMER_HZ / ticks;
+		if (now.tsc - start.tsc > CALIBRATION_TSC_MAX) {
+			start = now;
+			tries++;
+		} else if (ticks >= CALIBRATION_TICKS) {
+			return (now.tsc - start.tsc) * PM_TIMER_HZ / ticks;
+		}
+	}
+	panic("the PM timer at port 0x%x stands still", platform.pm_timer_port);
 }
 
 void time_init(void)
 {
-	const char *source = "CPUID leaf 0x15";
-
+	source = "CPUID leaf 0x15";
 	frequency = frequency_from_crystal();
 	if (!frequency) {
 		source = "CPUID leaf 0x40000010";
@@ -83,8 +90,16 @@ void time_init(void)
 	}
 	if (!frequency) {
 		source = "PM timer";
-		frequency = frequency_by_pm_timer();
+		if (!platform.pm_timer_port)
+			panic("no frequency of the TSC in CPUID, and no PM timer to measure it by");
+		measured_from = read_clocks();
 	}
+}
+
+void time_run(void)
+{
+	if (!frequency)
+		frequency = frequency_by_pm_timer(measured_from);
 	ns_per_tick_32 = (NS_PER_S << 32) / frequency;
 	log_info("time: TSC %lu.%03lu MHz, by %s", (frequency / 1000000),
 		 (frequency / 1000 % 1000), source);

@@ -54,10 +54,16 @@ struct cpu {
 
 extern struct cpu *cpus[MAX_CPUS];
 
+/* Of each CPU, side by side: one that starts looks for itself here, and touches no other's struct. */
+extern uint32_t cpu_apic_ids[MAX_CPUS];
+
 /* CPUs found; those that did not start are among them with online == false. */
 extern unsigned int cpu_count;
 
 unsigned int cpu_online_count(void);
+
+/* This CPU takes interrupts. Returns how many there are now that do. */
+unsigned int cpu_set_online(void);
 
 /* Makes cpus[] out of the topology, each in its own node's memory, with stacks. */
 void cpu_init(void);

@@ -20,8 +20,8 @@ void *map_physical(paddr_t base, uint64_t size, enum memory_type type);
 /* From now on page tables come from page_alloc(). */
 void paging_boot_over(void);
 
-/* Maps one page of RAM at a kernel address, read-write, no execute. -ENOMEM, -EEXIST. */
-int map_kernel_page(uint64_t address, paddr_t page);
+/* Maps whole pages of RAM at a kernel address, read-write, no execute. -ENOMEM, -EEXIST. */
+int map_kernel_ram(uint64_t address, paddr_t base, uint64_t size);
 
 /* RAM only. */
 static inline void *phys_to_virt(paddr_t address)

@@ -12,8 +12,11 @@
 /* Makes now time 0. */
 void time_start(void);
 
-/* Learns the counter's frequency; before it, time stands at 0. */
+/* Learns the counter's frequency, or begins to measure it. */
 void time_init(void);
+
+/* What takes a few milliseconds to measure has been measured meanwhile, or is now. Before it, time stands at 0. */
+void time_run(void);
 
 /*
  * Nanoseconds since time 0 (the first instruction of C); the same on every CPU. In a VM without
@@ -22,7 +25,7 @@ void time_init(void);
  */
 uint64_t time_ns(void);
 
-/* Ticks of the time-stamp counter a second; 0 before time_init(). */
+/* Ticks of the time-stamp counter a second; 0 before time_run(). */
 uint64_t time_tsc_hz(void);
 
 /* A moment in the future, for loops that must end. */

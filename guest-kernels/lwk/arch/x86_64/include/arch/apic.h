@@ -16,6 +16,8 @@ void apic_end_of_interrupt(void);
 void apic_send(uint32_t apic_id, unsigned int vector);
 void apic_send_nmi(uint32_t apic_id);
 
+void apic_send_startup(uint32_t apic_id, unsigned int page);
+
 /* To all CPUs but this one. */
 void apic_broadcast_init(void);
 void apic_broadcast_startup(unsigned int page);

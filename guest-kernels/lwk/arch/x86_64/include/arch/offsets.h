@@ -4,7 +4,6 @@
 #define ARCH_OFFSETS_H
 
 #define CPU_STACK_TOP 8
-#define CPU_APIC_ID 16
 #define CPU_ENTRY_STACK 32
 #define CPU_USER_STACK 40
 

@@ -6,9 +6,10 @@
 /* On the CPU itself: its own descriptor tables, memory types and APIC. */
 void smp_init_cpu(void);
 
-/*
- * Starts all other CPUs at once and waits until they are online; those that do not come are logged.
- */
+/* Starts all other CPUs: they are on their way. */
 void smp_start(void);
+
+/* Waits until they are online; those that do not come are logged. */
+void smp_wait(void);
 
 #endif
