@@ -86,7 +86,7 @@ def use_of(enclave: Enclave, partition: Partition) -> dict[str, int] | None:
 
 
 def _ssh(enclave: Enclave, keeper: Keeper) -> dict[str, Any] | None:
-    """None until QEMU has told which port it chose, and where no Linux runs."""
+    """None until QEMU has told where it listens, and where no Linux runs. The port outlives restarts."""
     if keeper.ssh_port is None:
         return None
     return {
