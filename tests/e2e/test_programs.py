@@ -71,7 +71,7 @@ def test_program_says_the_same_as_on_linux(command: str, host: Enclave) -> None:
 # Those that make no more processes, and whose operations do not hang on the time.
 STRESSORS = "cpu crypt goto pthread qsort schedpolicy set sigfpe signal sigpending sigsegv sigtrap str"
 MORE_STRESSORS = (
-    "atomic branch bsearch fp-error funccall heapsort hsearch lsearch matrix matrix-3d membarrier"
+    "atomic branch bsearch fp-error funccall get heapsort hsearch lsearch matrix matrix-3d membarrier"
 )
 MORE_STRESSORS += (
     " memcpy mergesort misaligned mprotect null radixsort randlist regs rename seek skiplist timer"

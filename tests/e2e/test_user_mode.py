@@ -87,6 +87,7 @@ DEEDS = [
     "blocked",
     "move",
     "signals",
+    "limits",
 ]
 FAULTS = ["null", "kernel", "text", "data", "privileged", "port", "noncanonical", "undefined", "breakpoint"]
 FAULTS += ["divide", "stack", "abort"]

@@ -144,23 +144,57 @@ int64_t call_sched_setaffinity(struct call *call)
 
 /* ---- limits ---- */
 
-static int64_t stack_limit(uint64_t to)
+/* The first thread's stack stays as it is. Nobody gets a higher limit than he has: there is no more of it. */
+static int64_t set_stack_limit(struct process *process, const struct rlimit *limit)
 {
-	struct rlimit limit = { IKC_USER_STACK_SIZE, IKC_USER_STACK_SIZE };
+	int64_t result = 0;
+	uint64_t flags;
 
-	return copy_to_user(to, &limit, sizeof(limit));
+	if (limit->soft > limit->hard)
+		return -EINVAL;
+	flags = spin_lock(&process->lock);
+	if (limit->hard > process->stack_limit[1]) {
+		result = -EPERM;
+	} else {
+		process->stack_limit[0] = limit->soft;
+		process->stack_limit[1] = limit->hard;
+	}
+	spin_unlock(&process->lock, flags);
+	return result;
+}
+
+/* Tells the limit at `to` and sets it to what is at `from`; 0: does not. */
+static int64_t stack_limit(struct process *process, uint64_t from, uint64_t to)
+{
+	uint64_t flags = spin_lock(&process->lock);
+	struct rlimit limit, old = { process->stack_limit[0], process->stack_limit[1] };
+	int64_t result = 0;
+
+	spin_unlock(&process->lock, flags);
+	if (from)
+		result = copy_from_user(&limit, from, sizeof(limit));
+	if (from && !result)
+		result = set_stack_limit(process, &limit);
+	return result || !to ? result : copy_to_user(to, &old, sizeof(old));
 }
 
 int64_t call_getrlimit(struct call *call)
 {
-	return call->args[0] == RLIMIT_STACK ? stack_limit(call->args[1]) : CALL_OFFLOAD;
+	if (call->args[0] != RLIMIT_STACK)
+		return CALL_OFFLOAD;
+	return call->args[1] ? stack_limit(call->process, 0, call->args[1]) : -EFAULT;
+}
+
+int64_t call_setrlimit(struct call *call)
+{
+	if (call->args[0] != RLIMIT_STACK)
+		return CALL_OFFLOAD;
+	return call->args[1] ? stack_limit(call->process, call->args[1], 0) : -EFAULT;
 }
 
 int64_t call_prlimit64(struct call *call)
 {
 	if (call->args[1] != RLIMIT_STACK || !is_own(call, call->args[0]))
 		return CALL_OFFLOAD;
-	if (call->args[2])
-		return -EPERM;
-	return call->args[3] ? stack_limit(call->args[3]) : 0;
+	return stack_limit(call->process, call->args[2], call->args[3]);
 }

@@ -146,6 +146,7 @@ static int64_t create(struct channel *channel, const struct ikc_process_message 
 	process->traces = message->words[4] & IKC_PROCESS_TRACES;
 	process->look_ns = MIN(message->words[5], (uint64_t)IKC_PROCESS_LOOK_MAX_NS);
 	process->began = now;
+	process->stack_limit[0] = process->stack_limit[1] = IKC_USER_STACK_SIZE;
 	process->partition = channel->peer_id;
 	memcpy(process->name, &message->words[6], sizeof(process->name) - 1);
 	reply->words[0] = process->space.root;

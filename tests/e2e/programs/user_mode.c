@@ -330,6 +330,33 @@ static int use_time(int argc, char **argv)
 	return 0;
 }
 
+/* ---- limits ---- */
+
+/* The stack's own is not the same everywhere. */
+static int set_limits(int argc, char **argv)
+{
+	struct rlimit first, limit, old;
+
+	(void)argc;
+	(void)argv;
+	say("getrlimit", getrlimit(RLIMIT_STACK, &first));
+	limit = (struct rlimit) { first.rlim_cur / 2, first.rlim_cur };
+	say("setrlimit, lower", setrlimit(RLIMIT_STACK, &limit));
+	limit.rlim_cur = first.rlim_cur;
+	say("prlimit, as it was", prlimit(0, RLIMIT_STACK, &limit, &old));
+	say("it was lower", old.rlim_cur == first.rlim_cur / 2 && old.rlim_max == first.rlim_cur);
+	say("getrlimit", getrlimit(RLIMIT_STACK, &old));
+	say("it is as it was", old.rlim_cur == first.rlim_cur && old.rlim_max == first.rlim_cur);
+	limit = (struct rlimit) { first.rlim_cur + 4096, first.rlim_cur };
+	say("soft above hard", setrlimit(RLIMIT_STACK, &limit));
+	say("from nowhere", syscall(SYS_setrlimit, RLIMIT_STACK, NULL));
+	say("from the kernel", syscall(SYS_prlimit64, 0, RLIMIT_STACK, KERNEL_ADDRESS, NULL));
+	limit = (struct rlimit) { 100, 100 };
+	say("another limit", setrlimit(RLIMIT_NOFILE, &limit));
+	say("of that", getrlimit(RLIMIT_NOFILE, &old) || old.rlim_cur != 100);
+	return 0;
+}
+
 /* ---- threads ---- */
 
 #define THREADS 8
@@ -570,6 +597,7 @@ static const struct {
 	{ "registers", keep_registers },
 	{ "sleep", sleep_a_while },
 	{ "time", use_time },
+	{ "limits", set_limits },
 	{ "threads", use_threads },
 	{ "blocked", block_one_thread },
 	{ "move", move_about },

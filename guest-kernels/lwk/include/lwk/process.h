@@ -43,6 +43,7 @@ struct process {
 	struct ids ids;
 	uint64_t cpu_ns; /* of threads that have ended */
 	uint64_t offloads; /* of those */
+	uint64_t stack_limit[2]; /* RLIMIT_STACK: soft, hard; under the lock, and only to be told */
 
 	/* constant once it runs */
 	bool has_begun;
