@@ -120,7 +120,7 @@ struct thread *thread_new(struct process *process, const struct cpu_set *set, co
 	if (!page)
 		return NULL;
 	thread = phys_to_virt(page);
-	arch_thread_init(&thread->registers);
+	arch_thread_init(&thread->registers, process->space.root);
 	thread->work.run = run;
 	thread->process = process;
 	thread->cpu_id = thread->goes_to = cpu_id;
