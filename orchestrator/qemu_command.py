@@ -87,6 +87,8 @@ ACCELERATIONS: Mapping[str, Acceleration] = {
             "cryptomgr.notests",
             # Debian's kernel clears what it allocates, against leaks that a test node need not fear.
             "init_on_alloc=0",
+            # Security modules that act by a policy, which nobody loads, would be asked at each ioctl.
+            "lsm=landlock,yama",
             # Translated code is found again by its address: programs that are somewhere else each time are
             # translated anew each time.
             "norandmaps",

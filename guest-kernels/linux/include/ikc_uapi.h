@@ -192,19 +192,19 @@ struct ikc_stops {
  */
 #define IKC_IOCTL_STOPS _IOW(IKC_IOCTL, 17, struct ikc_stops)
 
+#define IKC_TURN_LENGTH 112
+
 struct ikc_turn {
-	__u64 send;	     /* user address of a message */
-	__u64 receive;	     /* user address of a buffer */
-	__u32 send_length;   /* 0: nothing is sent. Out: 0, when it has been sent, also if then there is an error */
-	__u32 receive_size;
-	__u32 looks;	     /* 0: sleeps at once, and behind those that have looked */
-	__u32 reserved;
+	__u32 length; /* 0: nothing is sent. Out, if there is an error: 0, when it had been sent before that */
+	__u32 looks;  /* 0: sleeps at once, and behind those that have looked */
+	__u64 message[IKC_TURN_LENGTH / 8]; /* Out: the next one */
 };
 
 /*
  * Of a channel whose messages several threads take: sends one, as write() does, and then takes the next one, as read()
  * does, and returns its length. Who is free looks for a message for as long as SPIN says, one thread at a time, and then sleeps;
- * one is woken for each message, who slept last first. Not to be mixed with read().
+ * one is woken for each message, who slept last first. Not to be mixed with read(). EMSGSIZE: the channel's packets are longer
+ * than IKC_TURN_LENGTH, or a message was lent.
  */
 #define IKC_IOCTL_TURN _IOWR(IKC_IOCTL, 15, struct ikc_turn)
 

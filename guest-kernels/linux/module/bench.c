@@ -284,7 +284,11 @@ static bool bench_is_possible(const struct bench *bench)
 
 int bench_measure(struct channel *channel, struct ikc_measure *measure, u8 *buffer)
 {
-	struct bench bench = { .channel = channel, .measure = measure, .next.buffer = buffer };
+	struct bench bench = {
+		.channel = channel,
+		.measure = measure,
+		.next = { .buffer = buffer, .capacity = IKC_MESSAGE_MAX },
+	};
 	struct lending *lending = channel->link->lending;
 	int err;
 

@@ -74,8 +74,8 @@ void channel_ring(struct channel *channel)
 		    ikc_channel_vector(&channel->link->channels, channel->index));
 }
 
-static void channel_trace(struct channel *channel, enum ikc_trace_direction direction,
-			  const struct ikc_message *message, const void *payload)
+CHANNEL_SELDOM void channel_record(struct channel *channel, enum ikc_trace_direction direction,
+				   const struct ikc_message *message, const void *payload)
 {
 	struct ikc_passage passage = {
 		.generation = channel->generation,
@@ -85,6 +85,20 @@ static void channel_trace(struct channel *channel, enum ikc_trace_direction dire
 	};
 
 	trace_message(channel->link->trace, passage, message, payload);
+}
+
+CHANNEL_SHORT void channel_trace(struct channel *channel, enum ikc_trace_direction direction,
+				 const struct ikc_message *message, const void *payload)
+{
+	if (ikc_trace_wanted(channel->link->trace->own))
+		channel_record(channel, direction, message, payload);
+}
+
+/* Mostly nobody holds it: then there is nothing to be asked before. */
+CHANNEL_SHORT void channel_take_lock(struct mutex *lock)
+{
+	if (!mutex_trylock(lock))
+		mutex_lock(lock);
 }
 
 /* The peer's words about this channel make no sense; both locks are free. */
@@ -215,11 +229,11 @@ CHANNEL_SHORT int channel_send_locked(struct channel *channel, const struct chan
 	return err;
 }
 
-static int channel_send_load(struct channel *channel, const struct channel_load *load)
+CHANNEL_SHORT int channel_send_load(struct channel *channel, const struct channel_load *load)
 {
 	int err;
 
-	mutex_lock(&channel->send_lock);
+	channel_take_lock(&channel->send_lock);
 	err = channel_send_locked(channel, load);
 	mutex_unlock(&channel->send_lock);
 	return err == -EPROTO ? channel_fault(channel, IKC_RESET_BAD_TAIL) : err;
@@ -320,7 +334,7 @@ static void channel_wait_for_message(struct channel *channel, bool waits)
 
 CHANNEL_SHORT int channel_try_peek(struct channel *channel, struct channel_next *next)
 {
-	return ikc_peek(&channel->receiver, &next->message, next->buffer, IKC_MESSAGE_MAX);
+	return ikc_peek(&channel->receiver, &next->message, next->buffer, next->capacity);
 }
 
 /* What came before the flag was up rang nobody: look again. */
@@ -370,14 +384,19 @@ CHANNEL_SHORT void channel_take_locked(struct channel *channel, const struct cha
 		channel_ring(channel);
 }
 
+/* Of whatever length: of a kind that is not known here. */
+CHANNEL_SHORT bool channel_is_unknown(int result, const struct channel_next *next)
+{
+	return (result == IKC_OK || result == IKC_TOO_LARGE) && next->message.to_port > IKC_PACKET_LENT;
+}
+
 /* Packets of kinds that are not known here are for nobody: a ring of them at most. */
 CHANNEL_SELDOM int channel_skip_unknown(struct channel *channel, struct channel_next *next)
 {
 	u32 most;
 	int result = IKC_OK;
 
-	for (most = IKC_CHANNEL_SLOTS; most && result == IKC_OK && next->message.to_port > IKC_PACKET_LENT;
-	     most--) {
+	for (most = IKC_CHANNEL_SLOTS; most && channel_is_unknown(result, next); most--) {
 		channel_take_locked(channel, next);
 		result = channel_peek_or_wait(channel, next);
 	}
@@ -392,7 +411,7 @@ CHANNEL_SHORT int channel_peek_locked(struct channel *channel, struct channel_ne
 	if (channel->dead)
 		return -ENETRESET;
 	result = channel_peek_or_wait(channel, next);
-	if (result == IKC_OK && next->message.to_port > IKC_PACKET_LENT)
+	if (channel_is_unknown(result, next))
 		result = channel_skip_unknown(channel, next);
 	if (result == IKC_EMPTY)
 		return ended ? -EPIPE : -EAGAIN;
@@ -426,7 +445,7 @@ int channel_receive(struct channel *channel, struct channel_next *next, size_t r
 {
 	int err;
 
-	mutex_lock(&channel->receive_lock);
+	channel_take_lock(&channel->receive_lock);
 	err = channel_receive_locked(channel, next, room);
 	mutex_unlock(&channel->receive_lock);
 	return err == -EPROTO ? channel_fault(channel, IKC_RESET_BAD_LENGTH) : err;
@@ -452,6 +471,11 @@ int channel_take_lent(struct channel *channel, const struct channel_next *next)
 	return err;
 }
 
+u64 channel_taken(const struct channel *channel)
+{
+	return ikc_load(&channel_words(channel)->received);
+}
+
 static bool channel_has_news(const struct channel *channel)
 {
 	return READ_ONCE(channel->dead) || READ_ONCE(channel->ended) || channel->denied;
@@ -472,6 +496,11 @@ bool channel_is_readable(struct channel *channel)
 	}
 	mutex_unlock(&channel->receive_lock);
 	return readable;
+}
+
+bool channel_has_something(const struct channel *channel)
+{
+	return channel_has_news(channel) || ikc_receiver_ready(&channel->receiver);
 }
 
 void channel_be_silent(struct channel *channel)
@@ -593,10 +622,11 @@ void channel_rung(struct channel *channel)
 {
 	if (READ_ONCE(channel->bare_waits))
 		wake_up_interruptible_all(&channel->readable);
-	if (READ_ONCE(channel->receiver_waits) && ikc_receiver_ready(&channel->receiver)) {
+	if (READ_ONCE(channel->receiver_waits) && ikc_receiver_ready(&channel->receiver))
 		wake_up_interruptible_all(&channel->readable);
+	/* the peer may also ring when nobody has asked for it: he who looked is away */
+	if (wq_has_sleeper(&channel->workers) && ikc_receiver_ready(&channel->receiver))
 		wake_up_interruptible(&channel->workers);
-	}
 	if (READ_ONCE(channel->sender_waits) && ikc_sender_room(&channel->sender) != 0)
 		wake_up_interruptible_all(&channel->writable);
 }

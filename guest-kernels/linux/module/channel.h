@@ -75,7 +75,8 @@ struct channel_next {
 	struct ikc_message message;
 	u32 length;	 /* of the payload */
 	const u8 *lent;	 /* in the peer's pool, which may change it at any time; NULL: in `buffer` */
-	u8 *buffer;	 /* IKC_MESSAGE_MAX bytes */
+	u8 *buffer;
+	u32 capacity;	 /* bytes of `buffer`, as many as the longest packet */
 };
 
 /*
@@ -117,6 +118,12 @@ void channel_await_reaped(struct channel *channel);
 void channel_ring(struct channel *channel);
 
 bool channel_is_readable(struct channel *channel);
+
+/* The same, and does not ask to be rung if there is nothing. */
+bool channel_has_something(const struct channel *channel);
+
+/* How many messages were taken so far, whoever did. */
+u64 channel_taken(const struct channel *channel);
 
 /* Looks for a message for so long without sleeping. True: there is something to be told. */
 bool channel_spin(struct channel *channel, u64 ns);

@@ -39,6 +39,11 @@ struct reading {
 	struct channel_next next;
 };
 
+static struct channel_next channel_file_next(struct channel_file *file)
+{
+	return (struct channel_next) { .buffer = file->in, .capacity = sizeof(file->in) };
+}
+
 static int channel_file_receive(void *context)
 {
 	struct reading *reading = context;
@@ -82,7 +87,7 @@ static int channel_file_lock(struct mutex *lock, bool wait)
 static ssize_t channel_file_read(struct file *file, char __user *buffer, size_t size, loff_t *at)
 {
 	struct channel_file *channel_file = file->private_data;
-	struct reading reading = { .file = channel_file, .room = size, .next.buffer = channel_file->in };
+	struct reading reading = { .file = channel_file, .room = size, .next = channel_file_next(channel_file) };
 	bool wait = !(file->f_flags & O_NONBLOCK);
 	ssize_t result = channel_file_lock(&channel_file->reader, wait);
 
@@ -252,57 +257,6 @@ static long channel_file_send_several(struct file *file, void __user *argument)
 	return err ?: several.sent;
 }
 
-/* ---- turns ---- */
-
-/* A whole read. */
-struct turn_reading {
-	struct reading reading;
-	char __user *buffer;
-	ssize_t taken;
-};
-
-static int channel_file_try_read(void *context)
-{
-	struct turn_reading *turn = context;
-	struct channel_file *file = turn->reading.file;
-	int err = channel_file_lock(&file->reader, true);
-
-	if (err)
-		return err;
-	err = channel_file_receive(&turn->reading);
-	if (!err)
-		turn->taken = channel_file_give(&turn->reading, turn->buffer);
-	mutex_unlock(&file->reader);
-	return err;
-}
-
-static long channel_file_turn(struct file *file, struct ikc_turn __user *argument)
-{
-	struct channel_file *channel_file = file->private_data;
-	struct turn_reading reading = { .reading = { .file = channel_file, .next.buffer = channel_file->in } };
-	struct ikc_turn turn;
-	ssize_t result;
-
-	if (copy_from_user(&turn, argument, sizeof(turn)))
-		return -EFAULT;
-	if (turn.reserved)
-		return -EINVAL;
-	if (turn.send_length) {
-		result = channel_file_write(file, u64_to_user_ptr(turn.send), turn.send_length, NULL);
-		if (result < 0)
-			return result;
-		if (put_user(0, &argument->send_length))
-			return -EFAULT;
-	}
-	reading.reading.room = turn.receive_size;
-	reading.buffer = u64_to_user_ptr(turn.receive);
-	if (file->f_flags & O_NONBLOCK)
-		result = channel_file_try_read(&reading);
-	else
-		result = channel_turns_take(&channel_file->turns, turn.looks, channel_file_try_read, &reading);
-	return result ?: reading.taken;
-}
-
 /* ---- poll and ioctl ---- */
 
 static __poll_t channel_file_poll(struct file *file, poll_table *table)
@@ -324,7 +278,7 @@ static __poll_t channel_file_poll(struct file *file, poll_table *table)
 
 static long channel_file_length(struct channel_file *file, void __user *argument)
 {
-	struct channel_next next = { .buffer = file->in };
+	struct channel_next next = channel_file_next(file);
 	int length = 0;
 	int err = channel_file_lock(&file->reader, true);
 
@@ -412,7 +366,7 @@ static long channel_file_ioctl(struct file *file, unsigned int command, unsigned
 	case IKC_IOCTL_MEASURE:
 		return channel_file_measure(channel_file, pointer);
 	case IKC_IOCTL_TURN:
-		return channel_file_turn(file, pointer);
+		return channel_turns_turn(&channel_file->turns, pointer, !(file->f_flags & O_NONBLOCK));
 	default:
 		return -ENOTTY;
 	}
@@ -455,7 +409,7 @@ static struct file *channel_file_new(struct fabric *fabric, struct channel *chan
 		channel_file->channel = channel;
 		mutex_init(&channel_file->reader);
 		mutex_init(&channel_file->writer);
-		channel_turns_init(&channel_file->turns, channel);
+		channel_turns_init(&channel_file->turns, channel, &fabric->stopping);
 		file = anon_inode_getfile("[ikc-channel]", &channel_file_operations, channel_file, O_RDWR);
 	}
 	if (IS_ERR(file)) {

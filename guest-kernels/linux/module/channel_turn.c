@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Turns at a channel. */
 #include <linux/sched/signal.h>
+#include <linux/uaccess.h>
 
 #include "channel_turn.h"
-
-/* For so long a message may have to wait for a worker that is away, before another one is woken: as long as a doorbell takes. */
-#define CHANNEL_WATCH_NS (100 * NSEC_PER_USEC)
+#include "waiting.h"
 
 /* ---- the watch ---- */
 
@@ -16,52 +15,134 @@ static bool channel_turns_are_safe(const struct channel_turns *turns)
 }
 
 /*
- * A worker has gone away with a message. If turns have ended meanwhile, they do so fast enough; else another worker is
- * woken, who asks to be rung.
+ * A worker has gone away with a message. If messages were taken meanwhile, turns end fast enough, and the watch goes on; else
+ * another worker is woken, who asks to be rung.
  *
  * `watched` falls before the look whether all is safe, and who makes it unsafe raises `watched` afterwards: one of the two
  * sees the other.
  */
-static enum hrtimer_restart channel_turns_watch(struct hrtimer *watch)
+static void channel_turns_watch(struct timer_list *watch)
 {
-	struct channel_turns *turns = container_of(watch, struct channel_turns, watch);
-	u32 taken = atomic_read(&turns->taken);
+	struct channel_turns *turns = from_timer(turns, watch, watch);
+	u64 taken = channel_taken(turns->channel);
 
+	if (taken != turns->seen) {
+		turns->seen = taken;
+		mod_timer(watch, jiffies + 1);
+		return;
+	}
 	atomic_set(&turns->watched, 0);
 	smp_mb();
-	if (channel_turns_are_safe(turns))
-		return HRTIMER_NORESTART;
-	if (taken == turns->seen) {
+	if (!channel_turns_are_safe(turns)) {
+		WRITE_ONCE(turns->asks, true);
 		wake_up_interruptible(&turns->channel->workers);
-		return HRTIMER_NORESTART;
 	}
-	if (atomic_xchg(&turns->watched, 1))
-		return HRTIMER_NORESTART;
-	turns->seen = taken;
-	hrtimer_forward_now(watch, ns_to_ktime(CHANNEL_WATCH_NS));
-	return HRTIMER_RESTART;
 }
 
-/*
- * Nothing while a watch is under way: a timer costs more than a turn. Where nobody ever looks the peer rings for each
- * message anyway.
- */
-static void channel_turns_leave(struct channel_turns *turns)
+static noinline void channel_turns_begin_watch(struct channel_turns *turns)
 {
-	u32 taken = atomic_inc_return(&turns->taken);
-
-	if (!READ_ONCE(turns->spin_ns)) {
-		if (channel_is_readable(turns->channel))
-			wake_up_interruptible(&turns->channel->workers);
+	if (atomic_xchg(&turns->watched, 1))
 		return;
-	}
-	if (atomic_read(&turns->watched) || atomic_xchg(&turns->watched, 1))
-		return;
-	turns->seen = taken;
-	hrtimer_start(&turns->watch, ns_to_ktime(CHANNEL_WATCH_NS), HRTIMER_MODE_REL);
+	turns->seen = channel_taken(turns->channel);
+	mod_timer(&turns->watch, jiffies + 1);
 }
 
-/* ---- waiting ---- */
+/* Where nobody ever looks the peer rings for each message anyway. */
+static __always_inline void channel_turns_leave(struct channel_turns *turns)
+{
+	if (READ_ONCE(turns->spin_ns)) {
+		if (!atomic_read(&turns->watched))
+			channel_turns_begin_watch(turns);
+	} else if (channel_is_readable(turns->channel)) {
+		wake_up_interruptible(&turns->channel->workers);
+	}
+}
+
+/* ---- what a worker brings, and what it takes along: in line, for every call of every program passes here ---- */
+
+#define TURN_WORDS (IKC_TURN_LENGTH / sizeof(u64))
+
+static __always_inline int channel_turns_fetch(const struct ikc_turn __user *from, struct ikc_turn *turn)
+{
+	unsigned int i;
+
+	if (!user_access_begin(from, sizeof(*from)))
+		return -EFAULT;
+	unsafe_get_user(turn->length, &from->length, fault);
+	unsafe_get_user(turn->looks, &from->looks, fault);
+#pragma GCC unroll 14
+	for (i = 0; i < TURN_WORDS; i++)
+		unsafe_get_user(turn->message[i], &from->message[i], fault);
+	user_access_end();
+	return 0;
+fault:
+	user_access_end();
+	return -EFAULT;
+}
+
+/* Behind a message that is shorter stands what was brought. */
+static __always_inline int channel_turns_give(struct ikc_turn __user *to, const struct ikc_turn *turn)
+{
+	unsigned int i;
+
+	if (!user_access_begin(to, sizeof(*to)))
+		return -EFAULT;
+#pragma GCC unroll 14
+	for (i = 0; i < TURN_WORDS; i++)
+		unsafe_put_user(turn->message[i], &to->message[i], fault);
+	user_access_end();
+	return 0;
+fault:
+	user_access_end();
+	return -EFAULT;
+}
+
+/* ---- sending ---- */
+
+struct turn_sending {
+	struct channel_turns *turns;
+	const struct ikc_turn *turn;
+};
+
+static int channel_turns_try_send(void *context)
+{
+	struct turn_sending *sending = context;
+
+	if (READ_ONCE(*sending->turns->stopping))
+		return -ENODEV;
+	return channel_send(sending->turns->channel, sending->turn->message, sending->turn->length);
+}
+
+static noinline int channel_turns_send_slowly(struct channel_turns *turns, const struct ikc_turn *turn)
+{
+	struct turn_sending sending = { turns, turn };
+	long left = MAX_SCHEDULE_TIMEOUT;
+
+	return waiting_for(&turns->channel->writable, channel_turns_try_send, &sending, &left);
+}
+
+static __always_inline int channel_turns_send(struct channel_turns *turns, const struct ikc_turn *turn, bool wait)
+{
+	int err = channel_send(turns->channel, turn->message, turn->length);
+
+	return err == -EAGAIN && wait ? channel_turns_send_slowly(turns, turn) : err;
+}
+
+/* ---- taking ---- */
+
+static __always_inline int channel_turns_try(struct channel_turns *turns, struct ikc_turn *turn)
+{
+	struct channel_next next = { .buffer = (u8 *)turn->message, .capacity = sizeof(turn->message) };
+	int err;
+
+	if (READ_ONCE(*turns->stopping))
+		return -ENODEV;
+	err = channel_receive(turns->channel, &next, sizeof(turn->message));
+	if (!err && next.lent)
+		err = -EMSGSIZE;
+	turn->length = next.length;
+	return err;
+}
 
 /* Who slept last is woken first: what he needs is still near. Who has not looked is there for when no other is. */
 static void channel_turns_queue(struct channel_turns *turns, bool looked, struct wait_queue_entry *entry)
@@ -78,17 +159,34 @@ static void channel_turns_queue(struct channel_turns *turns, bool looked, struct
 }
 
 /*
+ * Who takes nothing asks to be rung only if nobody looks any more: he did so last, or nobody ever does, or the watch has found
+ * out. Else the one who looks is away for a moment, and it would be rung for all that comes before he is back.
+ */
+static int channel_turns_try_sleepily(struct channel_turns *turns, bool asks, struct ikc_turn *turn)
+{
+	if (atomic_read(&turns->looks))
+		return -EAGAIN;
+	if (READ_ONCE(turns->asks)) {
+		WRITE_ONCE(turns->asks, false);
+		asks = true;
+	}
+	if (!asks && READ_ONCE(turns->spin_ns) && !channel_has_something(turns->channel))
+		return -EAGAIN;
+	return channel_turns_try(turns, turn);
+}
+
+/*
  * While another worker looks nobody need be rung; he sees to it when he stops. Who goes away for a signal may have been woken
  * for a message just then: another one gets it.
  */
-static int channel_turns_sleep(struct channel_turns *turns, bool looked, int (*attempt)(void *), void *context)
+static noinline int channel_turns_sleep(struct channel_turns *turns, bool looked, struct ikc_turn *turn)
 {
 	DEFINE_WAIT_FUNC(entry, woken_wake_function);
 	int err;
 
-	channel_turns_queue(turns, looked, &entry);
+	channel_turns_queue(turns, turn->looks, &entry);
 	for (;;) {
-		err = atomic_read(&turns->looks) ? -EAGAIN : attempt(context);
+		err = channel_turns_try_sleepily(turns, looked, turn);
 		if (err != -EAGAIN)
 			break;
 		if (signal_pending(current)) {
@@ -104,7 +202,7 @@ static int channel_turns_sleep(struct channel_turns *turns, bool looked, int (*a
 }
 
 /* Looks for as long as he may, unless another one does. */
-static int channel_turns_look(struct channel_turns *turns, int (*attempt)(void *), void *context)
+static __always_inline int channel_turns_look(struct channel_turns *turns, struct ikc_turn *turn, bool *looked)
 {
 	struct channel *channel = turns->channel;
 	u64 ns = READ_ONCE(turns->spin_ns);
@@ -114,36 +212,64 @@ static int channel_turns_look(struct channel_turns *turns, int (*attempt)(void *
 		return -EAGAIN;
 	channel_be_silent(channel);
 	if (channel_spin(channel, ns))
-		err = attempt(context);
+		err = channel_turns_try(turns, turn);
 	atomic_set(&turns->looks, 0);
 	smp_mb();
+	*looked = true;
 	return err;
 }
 
-int channel_turns_take(struct channel_turns *turns, bool looks, int (*attempt)(void *), void *context)
+static __always_inline int channel_turns_take(struct channel_turns *turns, struct ikc_turn *turn)
 {
+	bool looked = false;
 	int err = -EAGAIN;
 
-	if (ikc_receiver_ready(&turns->channel->receiver))
-		err = attempt(context);
-	if (err == -EAGAIN && looks)
-		err = channel_turns_look(turns, attempt, context);
+	if (turn->looks)
+		err = channel_turns_look(turns, turn, &looked);
 	if (err == -EAGAIN)
-		err = channel_turns_sleep(turns, looks, attempt, context);
+		err = channel_turns_sleep(turns, looked, turn);
 	channel_turns_leave(turns);
 	return err;
 }
 
+/* ---- both ---- */
+
+/* If he sent something he must not do so again. */
+static noinline long channel_turns_fail(struct ikc_turn __user *to, int err)
+{
+	return put_user(0, &to->length) ? -EFAULT : err;
+}
+
+long channel_turns_turn(struct channel_turns *turns, struct ikc_turn __user *argument, bool wait)
+{
+	struct ikc_turn turn __uninitialized; /* else it is cleared first, a word a time */
+	int err;
+
+	if (turns->channel->terms.packet_size > IKC_TURN_LENGTH)
+		return -EMSGSIZE;
+	if (channel_turns_fetch(argument, &turn))
+		return -EFAULT;
+	if (turn.length) {
+		err = channel_turns_send(turns, &turn, wait);
+		if (err)
+			return err;
+	}
+	err = wait ? channel_turns_take(turns, &turn) : channel_turns_try(turns, &turn);
+	if (err)
+		return channel_turns_fail(argument, err);
+	return channel_turns_give(argument, &turn) ?: (long)turn.length;
+}
+
 /* ---- life ---- */
 
-void channel_turns_init(struct channel_turns *turns, struct channel *channel)
+void channel_turns_init(struct channel_turns *turns, struct channel *channel, const bool *stopping)
 {
 	turns->channel = channel;
-	hrtimer_init(&turns->watch, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
-	turns->watch.function = channel_turns_watch;
+	turns->stopping = stopping;
+	timer_setup(&turns->watch, channel_turns_watch, 0);
 }
 
 void channel_turns_end(struct channel_turns *turns)
 {
-	hrtimer_cancel(&turns->watch);
+	del_timer_sync(&turns->watch);
 }

@@ -8,29 +8,28 @@
 #define CHANNEL_TURN_H
 
 #include <linux/atomic.h>
-#include <linux/hrtimer.h>
+#include <linux/timer.h>
 
 #include "channel.h"
+#include "ikc_uapi.h"
 
 struct channel_turns {
 	struct channel *channel;
+	const bool *stopping; /* everything that waits returns -ENODEV */
 	u64 spin_ns; /* that a worker looks before it sleeps */
 	atomic_t looks;	  /* 1: a worker does, and nobody need ring */
-	atomic_t taken;	  /* counts turns that have ended */
 	atomic_t watched; /* 1: `watch` will look */
-	u32 seen;	  /* what `taken` was when the watch began */
-	struct hrtimer watch;
+	bool asks;	  /* the next worker that finds nothing shall ask to be rung */
+	u64 seen;	  /* how many messages had been taken when the watch last looked */
+	struct timer_list watch;
 };
 
-void channel_turns_init(struct channel_turns *turns, struct channel *channel);
+void channel_turns_init(struct channel_turns *turns, struct channel *channel, const bool *stopping);
 
 /* Nobody has a turn any more. */
 void channel_turns_end(struct channel_turns *turns);
 
-/*
- * Looks, if the worker `looks`, and waits until `attempt` does not give -EAGAIN, as waiting_for() does: it takes a message, or asks to be rung for one.
- * Returns what it gave, or -ERESTARTSYS.
- */
-int channel_turns_take(struct channel_turns *turns, bool looks, int (*attempt)(void *), void *context);
+/* IKC_IOCTL_TURN; -EAGAIN if it shall not `wait`. */
+long channel_turns_turn(struct channel_turns *turns, struct ikc_turn __user *turn, bool wait);
 
 #endif

@@ -47,9 +47,9 @@ static uint64_t now_ns(void)
 	return now.tv_sec * 1000000000ull + now.tv_nsec;
 }
 
-uint64_t call_trace_begin(enum call_trace trace)
+uint64_t call_trace_begin(void)
 {
-	return trace == CALL_TRACE_OFF ? 0 : now_ns();
+	return now_ns();
 }
 
 static bool is_error(int64_t result)
@@ -116,14 +116,12 @@ static void note(enum call_trace trace, const struct ikc_process_message *messag
 void call_trace_proxy(enum call_trace trace, const struct ikc_process_message *message, int64_t result,
 		      uint64_t begin)
 {
-	if (trace != CALL_TRACE_OFF)
-		note(trace, message, result, now_ns() - begin, AT_PROXY);
+	note(trace, message, result, now_ns() - begin, AT_PROXY);
 }
 
 void call_trace_local(enum call_trace trace, const struct ikc_process_message *message)
 {
-	if (trace != CALL_TRACE_OFF)
-		note(trace, message, message->words[6], message->words[7], AT_LWK);
+	note(trace, message, message->words[6], message->words[7], AT_LWK);
 }
 
 static void print_summary(void)

@@ -13,10 +13,10 @@ enum call_trace {
 	CALL_TRACE_SUMMARY,
 };
 
-/* Before a call is made here. */
-uint64_t call_trace_begin(enum call_trace trace);
+/* Before a call is made here: when that was. */
+uint64_t call_trace_begin(void);
 
-/* A call that was made here, and one that the LWK has made. */
+/* A call that was made here, and one that the LWK has made. Not if `trace` is OFF. */
 void call_trace_proxy(enum call_trace trace, const struct ikc_process_message *message, int64_t result,
 		      uint64_t begin);
 void call_trace_local(enum call_trace trace, const struct ikc_process_message *message);

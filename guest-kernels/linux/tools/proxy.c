@@ -62,19 +62,12 @@ bool proxy_receive(const struct proxy *proxy, struct ikc_process_message *messag
 	return is_whole(got);
 }
 
-bool proxy_turn(const struct proxy *proxy, struct ikc_process_message *message, bool answers, bool looks)
+bool proxy_turn(const struct proxy *proxy, struct ikc_turn *turn)
 {
-	struct ikc_turn turn = {
-		.send = (uintptr_t)message,
-		.receive = (uintptr_t)message,
-		.send_length = answers ? sizeof(*message) : 0,
-		.receive_size = sizeof(*message),
-		.looks = looks,
-	};
 	int got;
 
 	do
-		got = ioctl(proxy->channel, IKC_IOCTL_TURN, &turn);
+		got = ioctl(proxy->channel, IKC_IOCTL_TURN, turn);
 	while (got < 0 && errno == EINTR);
 	return is_whole(got);
 }

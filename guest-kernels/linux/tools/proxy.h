@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "device.h"
+#include "ikc_uapi.h"
 #include "ikc_process.h"
 
 struct proxy {
@@ -64,11 +65,15 @@ void proxy_tell_memory(const char *partition);
 bool proxy_send(const struct proxy *proxy, const struct ikc_process_message *message);
 bool proxy_receive(const struct proxy *proxy, struct ikc_process_message *message);
 
-/*
- * One of several threads: sends *message, if it `answers`, and takes the next one when it is its turn. Who `looks` does so
- * before he sleeps; the others are there for when he is away.
- */
-bool proxy_turn(const struct proxy *proxy, struct ikc_process_message *message, bool answers, bool looks);
+/* One of several threads: sends what is in *turn, if it has a length, and takes the next message when it is its turn (ikc_uapi.h). */
+bool proxy_turn(const struct proxy *proxy, struct ikc_turn *turn);
+
+_Static_assert(sizeof(struct ikc_process_message) <= IKC_TURN_LENGTH, "a turn has room for a message");
+
+static inline struct ikc_process_message *proxy_turn_message(struct ikc_turn *turn)
+{
+	return (struct ikc_process_message *)turn->message;
+}
 
 /* Says why the partition does not answer, by errno, and exits. */
 __attribute__((noreturn)) void proxy_lost(const struct proxy *proxy);

@@ -43,12 +43,11 @@ void views_begin(const struct proxy *proxy, const struct program *begun, void (*
 
 /* ---- calls that take a path ---- */
 
-enum deed { LOOK, OPEN, READ_LINK, ENTER };
+enum deed { NONE, LOOK, OPEN, READ_LINK, ENTER };
 
 #define NO_FOLDER (-1)
 
 struct path_call {
-	uint16_t number;
 	enum deed deed;
 	int8_t folder; /* which argument; the next one is the path */
 	int8_t flags; /* which argument has O_ or AT_ flags; NO_FLAGS */
@@ -59,29 +58,32 @@ struct path_call {
 #define NO_FLAGS (-1)
 
 static const struct path_call path_calls[] = {
-	{ SYS_open, OPEN, NO_FOLDER, 1, SYS_openat, 0 },
-	{ SYS_openat, OPEN, 0, 2, SYS_openat, 0 },
-	{ SYS_openat2, OPEN, 0, NO_FLAGS, SYS_openat, 0 },
-	{ SYS_stat, LOOK, NO_FOLDER, NO_FLAGS, SYS_newfstatat, 0 },
-	{ SYS_lstat, LOOK, NO_FOLDER, NO_FLAGS, SYS_newfstatat, AT_SYMLINK_NOFOLLOW },
-	{ SYS_newfstatat, LOOK, 0, 3, SYS_newfstatat, 0 },
-	{ SYS_statx, LOOK, 0, 2, SYS_statx, 0 },
-	{ SYS_access, LOOK, NO_FOLDER, NO_FLAGS, SYS_faccessat, 0 },
-	{ SYS_faccessat, LOOK, 0, NO_FLAGS, SYS_faccessat, 0 },
-	{ SYS_faccessat2, LOOK, 0, 3, SYS_faccessat2, 0 },
-	{ SYS_readlink, READ_LINK, NO_FOLDER, NO_FLAGS, SYS_readlinkat, 0 },
-	{ SYS_readlinkat, READ_LINK, 0, NO_FLAGS, SYS_readlinkat, 0 },
-	{ SYS_chdir, ENTER, NO_FOLDER, NO_FLAGS, 0, 0 },
+	[SYS_open] = { OPEN, NO_FOLDER, 1, SYS_openat, 0 },
+	[SYS_openat] = { OPEN, 0, 2, SYS_openat, 0 },
+	[SYS_openat2] = { OPEN, 0, NO_FLAGS, SYS_openat, 0 },
+	[SYS_stat] = { LOOK, NO_FOLDER, NO_FLAGS, SYS_newfstatat, 0 },
+	[SYS_lstat] = { LOOK, NO_FOLDER, NO_FLAGS, SYS_newfstatat, AT_SYMLINK_NOFOLLOW },
+	[SYS_newfstatat] = { LOOK, 0, 3, SYS_newfstatat, 0 },
+	[SYS_statx] = { LOOK, 0, 2, SYS_statx, 0 },
+	[SYS_access] = { LOOK, NO_FOLDER, NO_FLAGS, SYS_faccessat, 0 },
+	[SYS_faccessat] = { LOOK, 0, NO_FLAGS, SYS_faccessat, 0 },
+	[SYS_faccessat2] = { LOOK, 0, 3, SYS_faccessat2, 0 },
+	[SYS_readlink] = { READ_LINK, NO_FOLDER, NO_FLAGS, SYS_readlinkat, 0 },
+	[SYS_readlinkat] = { READ_LINK, 0, NO_FLAGS, SYS_readlinkat, 0 },
+	[SYS_chdir] = { ENTER, NO_FOLDER, NO_FLAGS, 0, 0 },
 };
 
+/* NULL: it takes none. */
 static const struct path_call *find_call(uint64_t number)
 {
-	size_t i;
+	if (number >= sizeof(path_calls) / sizeof(path_calls[0]) || path_calls[number].deed == NONE)
+		return NULL;
+	return &path_calls[number];
+}
 
-	for (i = 0; i < sizeof(path_calls) / sizeof(path_calls[0]); i++)
-		if (path_calls[i].number == number)
-			return &path_calls[i];
-	return NULL;
+static bool is_call(const struct path_call *rule, uint64_t number)
+{
+	return rule == &path_calls[number];
 }
 
 /* ---- which file is meant ---- */
@@ -137,7 +139,7 @@ static bool find_flags(const struct path_call *rule, const uint64_t *words, uint
 	struct open_how how;
 
 	*flags = rule->fixed;
-	if (rule->number == SYS_openat2) {
+	if (is_call(rule, SYS_openat2)) {
 		if (!program_memory_read(words[2], &how, sizeof(how)) || how.resolve)
 			return false;
 		*flags = how.flags;
@@ -261,7 +263,7 @@ static long make_elsewhere(const struct path_call *rule, const uint64_t *words, 
 		return enter(folder, name);
 	if (rule->deed == OPEN)
 		return result_of(openat(folder, name, flags, 0));
-	if (rule->number == SYS_stat || rule->number == SYS_lstat)
+	if (is_call(rule, SYS_stat) || is_call(rule, SYS_lstat))
 		return result_of(syscall(rule->at, folder, name, behind[0], flags));
 	return result_of(syscall(rule->at, folder, name, behind[0], behind[1], behind[2]));
 }

@@ -176,7 +176,7 @@ static uint64_t call_word(const struct ikc_process_message *message)
 
 static void begin_call(struct worker *worker, const struct ikc_process_message *message)
 {
-	__atomic_store_n(&worker->call, call_word(message), __ATOMIC_SEQ_CST);
+	ikc_store_ordered(&worker->call, call_word(message));
 }
 
 /* A signal that is for this call is not to come in another one. */
@@ -235,7 +235,7 @@ static bool is_brief(uint64_t number, const uint64_t *words)
 /* Returns the kind of the answer. */
 static uint32_t serve_call(struct worker *worker, const struct ikc_process_message *message, long *result)
 {
-	uint64_t begin = call_trace_begin(tracing);
+	uint64_t begin = tracing ? call_trace_begin() : 0;
 	uint64_t facts;
 
 	begin_call(worker, message);
@@ -250,7 +250,8 @@ static uint32_t serve_call(struct worker *worker, const struct ikc_process_messa
 		*result = facts;
 		return IKC_PROCESS_TELL;
 	}
-	call_trace_proxy(tracing, message, *result, begin);
+	if (tracing)
+		call_trace_proxy(tracing, message, *result, begin);
 	return IKC_PROCESS_RESULT;
 }
 
@@ -298,12 +299,9 @@ static bool serve(struct worker *worker, struct ikc_process_message *message)
 	default:
 		die(EXIT_FAILED, "%s sends a message of kind %u", proxy->partition, message->kind);
 	}
-	*message = (struct ikc_process_message) {
-		.kind = kind,
-		.slot = message->slot,
-		.life = message->life,
-		.number = result,
-	};
+	message->kind = kind;
+	message->flags = 0;
+	message->number = result;
 	return true;
 }
 
@@ -322,12 +320,13 @@ static bool take_aside(const struct ikc_process_message *message)
 }
 
 /* What is to be told of local calls is told in their order: before anybody takes the next message. */
-static bool turn_traced(struct ikc_process_message *message, bool answers)
+static bool turn_traced(struct ikc_turn *turn)
 {
 	static pthread_mutex_t order = PTHREAD_MUTEX_INITIALIZER;
+	struct ikc_process_message *message = proxy_turn_message(turn);
 	bool received;
 
-	if (answers && !proxy_send(proxy, message))
+	if (turn->length && !proxy_send(proxy, message))
 		return false;
 	pthread_mutex_lock(&order);
 	while ((received = proxy_receive(proxy, message)) && take_aside(message))
@@ -336,16 +335,18 @@ static bool turn_traced(struct ikc_process_message *message, bool answers)
 	return received;
 }
 
-/* Answers by *message, if there is an answer in it, and takes the next one. */
-static bool turn(struct ikc_process_message *message, bool answers, bool looks)
+/* Answers by what is in *turn, if it has a length, and takes the next message. */
+static bool take_turn(struct ikc_turn *turn)
 {
 	bool received;
 
 	if (tracing != CALL_TRACE_OFF)
-		return turn_traced(message, answers);
-	received = proxy_turn(proxy, message, answers, looks);
-	while (received && take_aside(message))
-		received = proxy_turn(proxy, message, false, looks);
+		return turn_traced(turn);
+	received = proxy_turn(proxy, turn);
+	while (received && take_aside(proxy_turn_message(turn))) {
+		turn->length = 0;
+		received = proxy_turn(proxy, turn);
+	}
 	return received;
 }
 
@@ -362,16 +363,16 @@ static void join_all(struct worker *worker)
 static void *work(void *first)
 {
 	struct worker worker = { 0 };
-	struct ikc_process_message message;
-	bool answers = false, looks = first;
+	struct ikc_turn turn = { .looks = first != NULL };
 	uint32_t taken = 0;
 
 	join_all(&worker);
-	while (turn(&message, answers, looks)) {
+	while (take_turn(&turn)) {
 		if (first && ++taken == IKC_PROCESS_BEGINNING)
 			proxy_look(proxy, look_ns);
 		is_last = !__atomic_sub_fetch(&waiting, 1, __ATOMIC_SEQ_CST);
-		looks = answers = serve(&worker, &message);
+		turn.looks = serve(&worker, proxy_turn_message(&turn));
+		turn.length = turn.looks ? sizeof(struct ikc_process_message) : 0;
 		__atomic_add_fetch(&waiting, 1, __ATOMIC_SEQ_CST);
 	}
 	finish();

@@ -64,15 +64,23 @@ unsigned int cpu_set_online(void)
 	return __atomic_add_fetch(&online_count, 1, __ATOMIC_SEQ_CST);
 }
 
+void cpu_wake(struct cpu *cpu)
+{
+	if (cpu != this_cpu() && !__atomic_load_n(&cpu->attends, __ATOMIC_SEQ_CST))
+		xcall_wake(cpu->id);
+}
+
 void cpu_idle(void)
 {
 	struct cpu *cpu = this_cpu();
 
 	for (;;) {
+		cpu_attend();
 		work_run_queued();
 		if (work_list_run_one(&cpu->threads))
 			continue;
 		interrupts_disable();
+		cpu_ignore();
 		if (cpu_has_others())
 			interrupts_enable();
 		else

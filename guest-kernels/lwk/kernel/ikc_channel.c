@@ -72,7 +72,6 @@ static void begin(struct channel *channel, enum channel_state state,
 	channel->waits_for_pool = false;
 	channel->told = false;
 	channel->holds = false;
-	channel->receiver_waits = false;
 	channel->sender_waits = false;
 	memset(channel->user, 0, sizeof(channel->user));
 	set_state(channel, state);

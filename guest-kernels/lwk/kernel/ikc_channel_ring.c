@@ -138,14 +138,24 @@ static int send_parcel(struct channel *channel, const struct parcel *parcel)
 	return blame(channel, err);
 }
 
+/* What does not go at once goes the long way. */
 int channel_send_slowly(struct channel *channel, const void *payload, uint32_t length)
 {
 	struct parcel parcel = {
 		.message = { .length = length, .to_port = IKC_PACKET_COPIED },
 		.payload = payload,
 	};
+	uint64_t flags = lock(channel);
 
-	return send_parcel(channel, &parcel);
+	if (!may_send(channel) || channel->lends ||
+	    ikc_send(&channel->sender, &parcel.message, payload) != IKC_OK) {
+		unlock(channel, flags, false);
+		return send_parcel(channel, &parcel);
+	}
+	ikc_count(&channel->words->sent, 1);
+	channel_record(channel, IKC_TRACE_SENT, &parcel.message, payload);
+	unlock(channel, flags, ikc_receiver_sleeps(&channel->sender));
+	return 0;
 }
 
 int channel_lend(struct channel *channel, uint32_t first, uint32_t length)

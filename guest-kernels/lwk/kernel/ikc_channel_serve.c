@@ -15,7 +15,7 @@
 
 #define BATCH 32 /* messages of one channel before the next has its turn */
 #define IDLE_ROUNDS 64 /* before it sleeps; none while threads wait for the CPU, which are held up by each */
-#define LOOKS 1024 /* at a channel's next slot, by who waits for it, between two pauses */
+#define LOOKS 64 /* at a channel's next slot, by who waits for it, between two looks at other things */
 
 struct channel_vector {
 	unsigned int cpu_id;
@@ -24,7 +24,7 @@ struct channel_vector {
 	/* the work's own */
 	uint32_t vector;
 	unsigned int idle_rounds;
-	uint8_t payload[IKC_MESSAGE_MAX];
+	_Alignas(uint64_t) uint8_t payload[IKC_MESSAGE_MAX];
 };
 
 static struct channel_vector vectors[IKC_CHANNEL_VECTORS];
@@ -46,15 +46,13 @@ static bool claim(struct channel *channel)
 {
 	if (try_claim(channel))
 		return true;
-	if (channel_flag(&channel->looked_at))
-		return false;
 	__atomic_store_n(&channel->missed, true, __ATOMIC_SEQ_CST);
 	return try_claim(channel); /* it may have gone before it saw that */
 }
 
 static void release(struct channel *channel)
 {
-	__atomic_store_n(&channel->claimed, false, __ATOMIC_SEQ_CST);
+	ikc_store_ordered(&channel->claimed, false);
 	if (__atomic_load_n(&channel->missed, __ATOMIC_SEQ_CST)) {
 		__atomic_store_n(&channel->missed, false, __ATOMIC_RELAXED);
 		channel_look_soon(channel);
@@ -71,12 +69,21 @@ static void set_taken_over(struct channel *channel, bool taken_over)
 	spin_unlock(&channel->lock, flags);
 }
 
+/*
+ * Anybody may: up does no harm. Who takes it down looks until he raises it, or until there is another who does: that is who
+ * serves the channel, and the last one of those who look.
+ */
 static void set_flag(struct channel *channel, bool up)
 {
-	if (channel->receiver_waits == up)
-		return;
-	channel->receiver_waits = up;
-	ikc_receiver_wait(&channel->receiver, up);
+	if (ikc_load(&channel->receiver.own->receiver_waits) != up)
+		ikc_receiver_wait(&channel->receiver, up);
+}
+
+/* True if there is something to take after all. */
+static bool raise_flag(struct channel *channel)
+{
+	ikc_receiver_wait(&channel->receiver, true);
+	return ikc_receiver_ready(&channel->receiver);
 }
 
 void channel_take_over(struct channel *channel)
@@ -144,6 +151,8 @@ static unsigned int serve_messages(struct channel *channel, uint8_t *payload)
 	unsigned int taken;
 
 	for (taken = 0; taken < BATCH; taken++) {
+		if (taken && !ikc_receiver_ready(&channel->receiver))
+			break;
 		if (channel_flag(&channel->closing) || channel_peek(channel, &message, payload))
 			break;
 		set_flag(channel, false);
@@ -219,7 +228,7 @@ static bool serve(struct channel *channel, uint8_t *payload)
 }
 
 /* Before sleeping. True if there is something to take after all. */
-static bool raise_flag(struct channel *channel, uint8_t *payload)
+static bool prepare_to_sleep(struct channel *channel, uint8_t *payload)
 {
 	bool ready = false;
 
@@ -227,10 +236,9 @@ static bool raise_flag(struct channel *channel, uint8_t *payload)
 	if (!claim(channel))
 		return false;
 	/* while a message is held, room is what this channel waits for */
-	if (channel_state(channel) == CHANNEL_OPEN && !channel->holds) {
-		set_flag(channel, true);
-		ready = ikc_receiver_ready(&channel->receiver);
-	}
+	if (channel_state(channel) == CHANNEL_OPEN && !channel->holds &&
+	    !__atomic_load_n(&channel->lookers, __ATOMIC_SEQ_CST))
+		ready = raise_flag(channel);
 	release(channel);
 	return ready;
 }
@@ -239,49 +247,38 @@ static bool raise_flag(struct channel *channel, uint8_t *payload)
 
 bool channel_begin_looking(struct channel *channel)
 {
-	if (!try_claim(channel))
+	if (channel_state(channel) != CHANNEL_OPEN || !channel->told || channel->holds)
 		return false;
-	if (channel_state(channel) != CHANNEL_OPEN || !channel->told || channel->holds) {
-		release(channel);
-		return false;
-	}
-	__atomic_store_n(&channel->looked_at, true, __ATOMIC_RELEASE);
+	__atomic_add_fetch(&channel->lookers, 1, __ATOMIC_SEQ_CST);
 	set_flag(channel, false);
 	return true;
 }
 
-void channel_look(struct channel *channel, uint8_t *buffer)
+bool channel_look(struct channel *channel, uint8_t *buffer)
 {
-	if (ikc_receiver_spin(&channel->receiver, LOOKS) && !channel->holds)
+	if (!ikc_receiver_spin(&channel->receiver, LOOKS))
+		return false;
+	if (channel->holds || !try_claim(channel))
+		return false;
+	if (channel_state(channel) == CHANNEL_OPEN)
 		serve_messages(channel, buffer);
-	else
-		cpu_relax();
+	release(channel);
+	return true;
 }
 
-/* All that who serves the channel may have found while it was looked at. */
-static bool has_news(const struct channel *channel)
-{
-	return channel_state(channel) != CHANNEL_OPEN || channel_flag(&channel->closing) ||
-	       channel_flag(&channel->peer_closed) || channel_flag(&channel->call_again) ||
-	       channel_flag(&channel->sender_waits);
-}
-
-/*
- * The peer rings again from now on: for what came before the flag was up there is one more look. And one at the rest when the
- * claim has fallen: who found it up, and went away, was told before.
- */
+/* The peer rings again from now on, unless others look. For what came before the flag was up there is one more look. */
 void channel_end_looking(struct channel *channel)
 {
-	bool ready = channel->holds;
-
-	if (channel_state(channel) == CHANNEL_OPEN && !channel->holds) {
-		set_flag(channel, true);
-		ready = ikc_receiver_ready(&channel->receiver);
-	}
-	__atomic_store_n(&channel->looked_at, false, __ATOMIC_RELEASE);
-	release(channel);
-	if (ready || has_news(channel))
+	if (__atomic_sub_fetch(&channel->lookers, 1, __ATOMIC_SEQ_CST) || channel_state(channel) != CHANNEL_OPEN)
+		return;
+	if (channel->holds || raise_flag(channel))
 		channel_look_soon(channel);
+}
+
+void channel_urge(struct channel *channel)
+{
+	if (ikc_sender_room(&channel->sender) != (int)channel->sender.slot_count)
+		channel_ring(channel);
 }
 
 /* ---- all channels of a vector ---- */
@@ -316,7 +313,7 @@ static void serve_vector(struct work *work)
 		cpu_relax();
 		busy = true;
 	} else {
-		busy = for_each_channel(vector, raise_flag);
+		busy = for_each_channel(vector, prepare_to_sleep);
 	}
 	if (busy)
 		work_queue(vector->cpu_id, work);

@@ -14,6 +14,7 @@
 #include <lwk/user_copy.h>
 
 #define NO_SLOT UINT32_MAX
+#define LOOKS 32 /* some hundred instructions each, between two pauses, which under TCG leave the CPU's loop */
 
 _Static_assert(sizeof(struct process) <= PAGE_SIZE, "a process is one page");
 _Static_assert(PROCESS_THREADS_MAX * sizeof(struct thread *) <= PAGE_SIZE, "its table is another");
@@ -144,18 +145,6 @@ static bool is_answered(const struct thread *thread)
 	return __atomic_load_n(&thread->answered, __ATOMIC_ACQUIRE);
 }
 
-/* Under the process's lock the channel is its own, and once it is claimed it stays so. */
-static struct channel *begin_looking(struct process *process)
-{
-	uint64_t flags = spin_lock(&process->lock);
-	struct channel *channel = process->channel;
-
-	if (channel && !channel_begin_looking(channel))
-		channel = NULL;
-	spin_unlock(&process->lock, flags);
-	return channel;
-}
-
 /* Who finds the answer from here on wakes the thread. */
 static void stop_looking(struct thread *thread)
 {
@@ -171,37 +160,43 @@ static uint64_t look_time(const struct process *process)
 	return process->lives < IKC_PROCESS_BEGINNING ? IKC_PROCESS_BEGINNING_LOOKS * process->look_ns : process->look_ns;
 }
 
-/* While nobody else can run here. Another thread of the process that looks finds our answer too. */
-static void look_for_answer(struct thread *thread)
+/* Some looks at the channel, and each time one at what others may have found there. True: it is enough. */
+static bool look_briefly(const struct thread *thread, struct channel *channel)
+{
+	_Alignas(uint64_t) uint8_t buffer[IKC_MESSAGE_MAX];
+
+	for (int i = 0; i < LOOKS; i++) {
+		channel_look(channel, buffer);
+		if (is_answered(thread) || cpu_has_others())
+			return true;
+	}
+	cpu_relax();
+	return false;
+}
+
+/*
+ * While nobody else can run here. Other threads of the process that look find our answer too. Who has looked for long enough
+ * sees to it that the proxy does so as well.
+ */
+static void look_for_answer(struct thread *thread, struct channel *channel)
 {
 	uint64_t deadline = 0; /* the clock is dear: not before the first looks */
-	struct channel *channel = NULL;
-	uint8_t buffer[IKC_MESSAGE_MAX];
+	bool late = false;
 
-	while (!is_answered(thread)) {
-		if (!channel)
-			channel = begin_looking(thread->process);
-		if (channel)
-			channel_look(channel, buffer);
-		else
-			cpu_relax();
-		if (is_answered(thread) || cpu_has_others())
-			break;
+	while (!late && !look_briefly(thread, channel)) {
 		if (!deadline)
 			deadline = deadline_after(look_time(thread->process));
-		else if (deadline_passed(deadline))
-			break;
+		late = deadline_passed(deadline);
 	}
-	if (channel)
-		channel_end_looking(channel);
+	if (late)
+		channel_urge(channel);
+	channel_end_looking(channel);
 	if (!is_answered(thread))
 		stop_looking(thread);
 }
 
 static void await_answer(struct thread *thread)
 {
-	if (thread->looks)
-		look_for_answer(thread);
 	while (!is_answered(thread) && !process_is_ending(thread->process)) {
 		if (!thread->interrupted && signal_is_due(thread))
 			interrupt(thread);
@@ -210,9 +205,19 @@ static void await_answer(struct thread *thread)
 	}
 }
 
-int64_t process_ask(struct ikc_process_message *message)
+/* Nobody rings for what comes from here on if it returns a channel. Under the lock. */
+static struct channel *begin_looking(struct process *process)
 {
-	struct thread *thread = this_thread();
+	struct channel *channel = process->channel;
+
+	if (!process->look_ns || cpu_has_others() || !channel || !channel_begin_looking(channel))
+		return NULL;
+	return channel;
+}
+
+/* 0, with *looked_at if the thread is to look for the answer; -EAGAIN or -ESRCH. */
+static int ask(struct thread *thread, struct ikc_process_message *message, struct channel **looked_at)
+{
 	struct process *process = thread->process;
 	uint64_t flags = spin_lock(&process->lock);
 	int err;
@@ -220,20 +225,42 @@ int64_t process_ask(struct ikc_process_message *message)
 	message->slot = thread->slot;
 	message->life = thread->life = ++process->lives;
 	thread->answered = false;
-	thread->looks = process->look_ns && !cpu_has_others();
 	thread->wants_facts = 0;
 	thread->waits = true;
+	*looked_at = begin_looking(process);
+	thread->looks = *looked_at;
 	err = try_tell_locked(process, message);
+	if (err)
+		thread->looks = false;
 	spin_unlock(&process->lock, flags);
+	return err;
+}
 
-	for (; err == -EAGAIN; err = try_tell(process, message))
+/* It waits for no answer any more; one may have come just then. */
+static void give_up(struct thread *thread)
+{
+	uint64_t flags = spin_lock(&thread->process->lock);
+
+	thread->waits = false;
+	spin_unlock(&thread->process->lock, flags);
+}
+
+int64_t process_ask(struct ikc_process_message *message)
+{
+	struct thread *thread = this_thread();
+	struct channel *channel;
+	int err = ask(thread, message, &channel);
+
+	if (!err && channel)
+		look_for_answer(thread, channel);
+	else if (channel)
+		channel_end_looking(channel);
+	for (; err == -EAGAIN; err = try_tell(thread->process, message))
 		thread_wait();
 	if (!err)
 		await_answer(thread);
-
-	flags = spin_lock(&process->lock);
-	thread->waits = thread->looks = false;
-	spin_unlock(&process->lock, flags);
+	if (!is_answered(thread))
+		give_up(thread);
 	return thread->answered ? thread->answer : -ESRCH;
 }
 
@@ -449,10 +476,11 @@ void process_take_answer(struct process *process, const struct ikc_process_messa
 	uint64_t flags = spin_lock(&process->lock);
 	struct thread *thread = message->slot < PROCESS_THREADS_MAX ? process->threads[message->slot] : NULL;
 
-	if (thread && thread->waits && thread->life == message->life && !thread->answered) {
+	if (thread && thread->waits && thread->life == message->life) {
 		thread->answer = message->number;
 		if (message->kind == IKC_PROCESS_TELL)
 			thread->wants_facts = message->number;
+		thread->waits = false;
 		__atomic_store_n(&thread->answered, true, __ATOMIC_RELEASE);
 		if (!thread->looks)
 			thread_wake(thread);

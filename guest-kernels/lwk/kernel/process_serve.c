@@ -235,26 +235,29 @@ static bool take_statement(struct channel *channel, const struct ikc_process_mes
 	return false;
 }
 
-static int message(struct channel *channel, const struct channel_message *taken)
+/* -EAGAIN: when there is room for the answer. */
+static int answer(struct channel *channel, const struct ikc_process_message *asked)
 {
-	struct ikc_process_message asked, reply = { .kind = IKC_PROCESS_RESULT };
-	int err;
+	struct ikc_process_message reply = { .kind = IKC_PROCESS_RESULT, .slot = asked->slot, .life = asked->life };
+	int err = channel_wait_for_room(channel, sizeof(reply));
 
-	if (taken->length != sizeof(asked))
-		return 0; /* a stranger's; who waits for an answer to it waits for himself */
-	memcpy(&asked, taken->payload, sizeof(asked));
-	if (take_statement(channel, &asked))
-		return 0;
-	err = channel_wait_for_room(channel, sizeof(reply));
 	if (err == -EAGAIN)
 		return err;
-	reply.slot = asked.slot;
-	reply.life = asked.life;
-	reply.number = serve(channel, &asked, &reply);
+	reply.number = serve(channel, asked, &reply);
 	channel_send(channel, &reply, sizeof(reply));
-	if (asked.kind == IKC_PROCESS_START && !reply.number)
+	if (asked->kind == IKC_PROCESS_START && !reply.number)
 		process_begin(held_by(channel), 0); /* its first call does not come before the answer */
 	return 0;
+}
+
+/* What was lent could still change; nobody lends so little. */
+static int message(struct channel *channel, const struct channel_message *taken)
+{
+	const struct ikc_process_message *asked = (const struct ikc_process_message *)taken->payload;
+
+	if (taken->length != sizeof(*asked) || taken->lent)
+		return 0; /* a stranger's; who waits for an answer to it waits for himself */
+	return take_statement(channel, asked) ? 0 : answer(channel, asked);
 }
 
 static void writable(struct channel *channel)

@@ -2,6 +2,7 @@
 /* A system call goes where the table says: to a function of this kernel, or to the proxy. */
 #include <lwk/call_arguments.h>
 #include <lwk/calls.h>
+#include <lwk/cpu.h>
 #include <lwk/errno.h>
 #include <lwk/ids.h>
 #include <lwk/ikc_status.h>
@@ -192,6 +193,7 @@ bool syscall_dispatch(struct trap_frame *frame)
 	};
 	int64_t result;
 
+	cpu_attend();
 	interrupts_enable();
 	thread->interrupted = false;
 	result = make(&call);

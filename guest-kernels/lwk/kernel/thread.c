@@ -70,6 +70,15 @@ static void count_time(struct cpu *cpu, struct thread *thread)
 	thread->running_since = cpu->busy_since = 0;
 }
 
+/* It goes to user mode without passing thread_leave_kernel(). */
+static void begin(struct cpu *cpu, struct thread *thread)
+{
+	thread->begun = true;
+	cpu_ignore();
+	if (cpu_has_others())
+		xcall_wake(cpu->id);
+}
+
 /*
  * In the idle loop. Comes back when the thread waits or has ended. Who ends may have been woken just before: then
  * that is the last to be done with it.
@@ -86,6 +95,9 @@ static void run(struct work *work)
 	if (!thread->ended) {
 		interrupts_disable();
 		cpu->thread = thread;
+		if (!thread->begun)
+			begin(cpu, thread);
+		thread->fresh = true;
 		user_mode_set_entry_stack(thread->stack_top);
 		user_tables_use(thread->process->space.root);
 		arch_thread_load(&thread->registers);
@@ -120,7 +132,7 @@ struct thread *thread_new(struct process *process, const struct cpu_set *set, co
 	if (!page)
 		return NULL;
 	thread = phys_to_virt(page);
-	arch_thread_init(&thread->registers);
+	arch_thread_init(&thread->registers, process->space.root);
 	thread->work.run = run;
 	thread->process = process;
 	thread->cpu_id = thread->goes_to = cpu_id;
@@ -158,8 +170,8 @@ void thread_wake(struct thread *thread)
 {
 	struct cpu *cpu = cpus[thread->cpu_id];
 
-	if (work_list_add(&cpu->threads, &thread->work) && cpu != this_cpu())
-		xcall_wake(cpu->id);
+	if (work_list_add(&cpu->threads, &thread->work))
+		cpu_wake(cpu);
 }
 
 void thread_wait(void)
@@ -201,16 +213,31 @@ static bool is_where_allowed(const struct thread *thread)
 	return cpu_set_has(&thread->cpus, thread->cpu_id) || least_used(&thread->cpus) < 0;
 }
 
+/* Others had the CPU before it, or there are none that wait for it. */
+static bool has_given_way(const struct thread *thread)
+{
+	return thread->fresh || work_list_is_empty(&this_cpu()->threads);
+}
+
+/* Most of the times. */
+static bool may_leave_at_once(const struct thread *thread)
+{
+	const struct process *process = thread->process;
+
+	return !process_is_ending(process) && !process_is_stopped(process) && !thread->interrupted &&
+	       !signal_is_due(thread) && cpu_set_has(&thread->cpus, thread->cpu_id) && !work_pending() &&
+	       has_given_way(thread);
+}
+
 /*
- * What the fabric has to do comes first, always; then other threads have one turn. More would be none for anybody: each
- * is here when it goes on.
+ * What the fabric has to do comes first, always; then other threads have one turn, if they had none since this one entered the
+ * kernel. More would be none for anybody: each is here when it goes on.
  */
 void thread_leave_kernel(struct trap_frame *frame)
 {
 	struct thread *thread = this_thread();
-	bool others = !work_list_is_empty(&this_cpu()->threads);
 
-	for (;;) {
+	for (cpu_ignore(); !may_leave_at_once(thread); cpu_ignore()) {
 		if (process_is_ending(thread->process)) {
 			interrupts_enable();
 			process_leave();
@@ -233,12 +260,12 @@ void thread_leave_kernel(struct trap_frame *frame)
 			interrupts_disable();
 			continue;
 		}
-		if (!work_pending() && !others)
+		if (!work_pending() && has_given_way(thread))
 			break;
-		others = false;
 		interrupts_enable();
 		thread_yield();
 		interrupts_disable();
 	}
+	thread->fresh = false;
 	syscall_was_interrupted(frame, true); /* and the signal was another thread's, or nobody's */
 }

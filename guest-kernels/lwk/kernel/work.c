@@ -2,7 +2,6 @@
 /* Things to do later, on a chosen CPU's idle loop. */
 #include <lwk/cpu.h>
 #include <lwk/work.h>
-#include <lwk/xcall.h>
 
 bool work_list_add(struct work_list *list, struct work *work)
 {
@@ -52,8 +51,8 @@ void work_queue(unsigned int cpu_id, struct work *work)
 {
 	struct cpu *cpu = cpus[cpu_id];
 
-	if (work_list_add(&cpu->works, work) && cpu != this_cpu())
-		xcall_wake(cpu_id);
+	if (work_list_add(&cpu->works, work))
+		cpu_wake(cpu);
 }
 
 bool work_pending(void)

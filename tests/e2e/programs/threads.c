@@ -196,6 +196,50 @@ static void order_others(void)
 	say_call("no such order", syscall(SYS_membarrier, 1 << 20, 0, 0));
 }
 
+/* ---- numbers that stay in registers ---- */
+
+/* In turns with the others, of whom each has numbers of its own; every second thread uses them seldom. */
+static void *keep_numbers(void *number)
+{
+	long seldom = (long)number % 2 ? 7 : 1;
+	double kept = 1.0 / (2 + (long)number), vector[2];
+	long wrong = 0;
+
+	asm volatile("movsd %0, %%xmm9; unpcklpd %%xmm9, %%xmm9; fldl %0" : : "m"(kept) : "xmm9");
+	for (int i = 0; i < ROUNDS; i++) {
+		long call = SYS_sched_yield;
+
+		asm volatile("syscall" : "+a"(call) : : "rcx", "r11", "memory");
+		if (i % seldom)
+			continue;
+		asm volatile("movupd %%xmm9, %0" : "=m"(vector));
+		wrong += vector[0] != kept || vector[1] != kept;
+	}
+	asm volatile("fstpl %0" : "=m"(vector[0]));
+	return (void *)(wrong + (vector[0] != kept));
+}
+
+static void keep_numbers_apart(void)
+{
+	pthread_t threads[THREADS];
+	cpu_set_t all, one;
+	void *wrong;
+
+	sched_getaffinity(0, sizeof(all), &all);
+	CPU_ZERO(&one);
+	for (int cpu = 0; !CPU_COUNT(&one); cpu++)
+		if (CPU_ISSET(cpu, &all))
+			CPU_SET(cpu, &one);
+	sched_setaffinity(0, sizeof(one), &one);
+	for (long i = 0; i < THREADS; i++)
+		pthread_create(&threads[i], NULL, keep_numbers, (void *)i);
+	for (int i = 0; i < THREADS; i++) {
+		pthread_join(threads[i], &wrong);
+		printf("numbers that were another's: %ld\n", (long)wrong);
+	}
+	sched_setaffinity(0, sizeof(all), &all);
+}
+
 /* ---- names ---- */
 
 static void *tell_name(void *wanted)
@@ -235,5 +279,6 @@ int main(void)
 	wait_through_signal();
 	ask_for_what_is_not();
 	order_others();
+	keep_numbers_apart();
 	return 0;
 }

@@ -46,9 +46,10 @@ void mailbox_serve(struct life *life)
 	(void)life;
 }
 
-void channel_turns_init(struct channel_turns *turns, struct channel *channel)
+void channel_turns_init(struct channel_turns *turns, struct channel *channel, const bool *stopping)
 {
 	turns->channel = channel;
+	turns->stopping = stopping;
 }
 
 void channel_turns_end(struct channel_turns *turns)
@@ -56,11 +57,12 @@ void channel_turns_end(struct channel_turns *turns)
 	(void)turns;
 }
 
-int channel_turns_take(struct channel_turns *turns, bool looks, int (*attempt)(void *), void *context)
+long channel_turns_turn(struct channel_turns *turns, struct ikc_turn __user *turn, bool wait)
 {
 	(void)turns;
-	(void)looks;
-	return attempt(context);
+	(void)turn;
+	(void)wait;
+	return -ENOTTY;
 }
 
 void windows_publish(const struct region *region)

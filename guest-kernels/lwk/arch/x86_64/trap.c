@@ -146,6 +146,11 @@ static void handle_exception(struct trap_frame *frame)
 
 void trap_dispatch(struct trap_frame *frame)
 {
+	/* and nothing else: two threads that went out of each other's way here would never come to use it */
+	if (frame->vector == TRAP_NO_FPU && trap_from_user(frame)) {
+		arch_thread_use_fpu();
+		return;
+	}
 	if (frame->vector < TRAP_COUNT) {
 		handle_exception(frame);
 	} else {

@@ -14,6 +14,8 @@
 
 #define EFER_SCE (1ul << 0)
 
+#define CR0_TS (1ul << 3)
+
 #define CR4_OSFXSR (1ul << 9)
 #define CR4_OSXMMEXCPT (1ul << 10)
 #define CR4_UMIP (1ul << 11)
@@ -41,6 +43,19 @@ bool user_access_is_guarded;
 
 static uint64_t xstate; /* 0: this CPU has no XSAVE */
 static uint32_t fpu_size = FXSAVE_SIZE;
+
+static inline uint64_t cr0_read(void)
+{
+	uint64_t value;
+
+	asm volatile("movq %%cr0, %0" : "=r"(value));
+	return value;
+}
+
+static inline void cr0_write(uint64_t value)
+{
+	asm volatile("movq %0, %%cr0" : : "r"(value) : "memory");
+}
 
 static inline uint64_t cr4_read(void)
 {
@@ -110,12 +125,13 @@ void user_mode_init_cpu(void)
 
 /* ---- a thread's registers ---- */
 
-void arch_thread_init(struct arch_thread *thread)
+void arch_thread_init(struct arch_thread *thread, uint64_t domain)
 {
 	uint16_t control = FCW_DEFAULT;
 	uint32_t mxcsr = MXCSR_DEFAULT;
 
 	memset(thread, 0, sizeof(*thread));
+	thread->domain = domain;
 	memcpy(thread->fpu, &control, sizeof(control));
 	memcpy(thread->fpu + MXCSR_AT, &mxcsr, sizeof(mxcsr));
 }
@@ -142,16 +158,39 @@ static void fpu_restore(const struct arch_thread *thread)
 		asm volatile("fxrstor64 (%0)" : : "r"(thread->fpu) : "memory");
 }
 
+/* Whether the FPU may be used: where it may not be, who does traps. */
+static void fpu_allow(struct arch_cpu *arch, bool allowed)
+{
+	if (arch->fpu_forbidden == !allowed)
+		return;
+	arch->fpu_forbidden = !allowed;
+	if (allowed)
+		asm volatile("clts" : : : "memory");
+	else
+		cr0_write(cr0_read() | CR0_TS);
+}
+
+static void fpu_take(struct arch_cpu *arch, struct arch_thread *thread)
+{
+	fpu_allow(arch, true);
+	if (arch->fpu == thread)
+		return;
+	if (arch->fpu)
+		fpu_save(arch->fpu);
+	fpu_restore(thread);
+	arch->fpu = thread;
+}
+
 uint32_t arch_thread_save_fpu(struct arch_thread *thread)
 {
-	fpu_save(thread);
+	if (this_cpu()->arch.fpu == thread)
+		fpu_save(thread);
 	return fpu_size;
 }
 
 void arch_thread_inherit(struct arch_thread *thread, struct arch_thread *from)
 {
-	fpu_save(from);
-	memcpy(thread->fpu, from->fpu, fpu_size);
+	memcpy(thread->fpu, from->fpu, arch_thread_save_fpu(from));
 }
 
 /* What would trap is put right: a program may have written anything. */
@@ -171,7 +210,15 @@ static void fpu_make_sane(struct arch_thread *thread)
 void arch_thread_restore_fpu(struct arch_thread *thread)
 {
 	fpu_make_sane(thread);
-	fpu_restore(thread);
+	if (this_cpu()->arch.fpu == thread)
+		fpu_restore(thread);
+}
+
+void arch_thread_use_fpu(void)
+{
+	struct arch_cpu *arch = &this_cpu()->arch;
+
+	fpu_take(arch, arch->registers);
 }
 
 uint32_t arch_fpu_size(void)
@@ -184,18 +231,23 @@ uint64_t arch_fpu_features(void)
 	return xstate;
 }
 
+/*
+ * To save the FPU's state and to load another takes longer than all the rest of going from thread to thread. Between threads of
+ * one process it is done when the next one uses the FPU; what another process has left is taken away at once.
+ */
 void arch_thread_load(struct arch_thread *thread)
 {
 	struct arch_cpu *arch = &this_cpu()->arch;
 
 	if (arch->registers == thread)
 		return;
-	if (arch->registers)
-		fpu_save(arch->registers);
-	fpu_restore(thread);
 	msr_write(MSR_FS_BASE, thread->fs_base);
 	msr_write(MSR_USER_GS_BASE, thread->gs_base);
 	arch->registers = thread;
+	if (arch->fpu && arch->fpu->domain == thread->domain)
+		fpu_allow(arch, arch->fpu == thread);
+	else
+		fpu_take(arch, thread);
 }
 
 void arch_thread_forget(struct arch_thread *thread)
@@ -204,16 +256,19 @@ void arch_thread_forget(struct arch_thread *thread)
 
 	if (arch->registers == thread)
 		arch->registers = NULL;
+	if (arch->fpu == thread)
+		arch->fpu = NULL;
 }
 
 void arch_thread_leave(struct arch_thread *thread)
 {
 	struct arch_cpu *arch = &this_cpu()->arch;
 
-	if (arch->registers != thread)
-		return;
-	fpu_save(thread);
-	arch->registers = NULL;
+	if (arch->fpu == thread) {
+		fpu_allow(arch, true);
+		fpu_save(thread);
+	}
+	arch_thread_forget(thread);
 }
 
 void arch_thread_set_fs_base(struct arch_thread *thread, uint64_t base)

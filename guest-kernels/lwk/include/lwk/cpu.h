@@ -8,6 +8,7 @@
 
 #include <arch/cpu.h>
 #include <arch/percpu.h>
+#include <ikc/ikc_atomic.h>
 #include <lwk/irq.h>
 #include <lwk/timer.h>
 #include <lwk/types.h>
@@ -43,6 +44,7 @@ struct cpu {
 	_Alignas(CACHE_LINE) struct xcall *xcalls;
 	struct work_list works;
 	struct work_list threads; /* that can run */
+	bool attends; /* it is in the kernel, and looks at both before it leaves that or sleeps: need not be woken */
 
 	/* this CPU's part in an xcall_all(); whoever calls that has the right to it */
 	_Alignas(CACHE_LINE) struct xcall xcall;
@@ -81,6 +83,21 @@ static inline bool cpu_has_others(void)
 
 	return !work_list_is_empty(&cpu->works) || !work_list_is_empty(&cpu->threads);
 }
+
+/* This CPU has entered the kernel, and will look at its lists. */
+static inline void cpu_attend(void)
+{
+	__atomic_store_n(&this_cpu()->attends, true, __ATOMIC_RELAXED);
+}
+
+/* It is about to sleep, or to go to user mode: whatever is added from here on wakes it. Look at cpu_has_others() behind this. */
+static inline void cpu_ignore(void)
+{
+	ikc_store_ordered(&this_cpu()->attends, false);
+}
+
+/* After something was added to one of its lists. */
+void cpu_wake(struct cpu *cpu);
 
 /* Runs the work that is queued for this CPU, then its threads, and halts when there is neither. Interrupts on. */
 _Noreturn void cpu_idle(void);

@@ -90,13 +90,13 @@ struct channel {
 	bool call_again;
 	bool waits_for_pool;
 
+	uint32_t lookers; /* who wait for something on it, and look: nobody need ring; atomic */
+
 	/* of one CPU at a time, which serves it, or whose user has taken it over */
 	_Alignas(CACHE_LINE) bool claimed;
 	bool missed; /* somebody else wanted to look meanwhile */
-	bool looked_at; /* claimed by who waits for something on it, and sees to all there is when he stops */
 	bool told; /* opened() was called */
 	bool holds; /* the user could not take the next message yet */
-	bool receiver_waits; /* our flag, as we left it */
 	struct ikc_receiver receiver;
 
 	/* under `lock`, which nobody holds for long; who has taken it over needs none */
@@ -143,13 +143,16 @@ void channel_close(struct channel *channel);
 int channel_serve_on(struct channel *channel, unsigned int cpu_id);
 
 /*
- * Who waits for something on the channel can look for it himself, for a while, from any CPU: then the peer need not
- * ring. False: somebody serves it just now, or it cannot be. Until channel_end_looking(), channel_look() calls
- * the channel's user for what has come (`buffer`: IKC_MESSAGE_MAX bytes).
+ * Who waits for something on the channel can look for it himself, for a while, from any CPU, and several can at once: then the
+ * peer need not ring. False: it cannot be. Until channel_end_looking(), channel_look() calls the channel's user for what has
+ * come (`buffer`: IKC_MESSAGE_MAX bytes); false if it found nothing. The channel may end meanwhile, and be another's: he is served then.
  */
 bool channel_begin_looking(struct channel *channel);
-void channel_look(struct channel *channel, uint8_t *buffer);
+bool channel_look(struct channel *channel, uint8_t *buffer);
 void channel_end_looking(struct channel *channel);
+
+/* Rings if the peer has not taken all that was sent: it may have said that it looks, and be kept from that. */
+void channel_urge(struct channel *channel);
 
 /* Asks for a call of writable(), when others had their turn. */
 void channel_call_again(struct channel *channel);

@@ -37,7 +37,9 @@ struct thread {
 	uint64_t stack_top;
 	unsigned int stack_node;
 	uint64_t stack; /* while another one runs */
+	bool begun;
 	bool ended;
+	bool fresh; /* it was given the CPU since it entered the kernel */
 
 	/* its question to the proxy; under the process's lock */
 	uint32_t life;

@@ -158,6 +158,17 @@ static void wake_all_locked(wait_queue_head_t *queue)
 		entry->wake(entry);
 }
 
+bool wq_has_sleeper(wait_queue_head_t *queue)
+{
+	unsigned long flags;
+	bool has;
+
+	spin_lock_irqsave(&queue->lock, flags);
+	has = !list_empty(&queue->entries);
+	spin_unlock_irqrestore(&queue->lock, flags);
+	return has;
+}
+
 void wake_up_interruptible_all(wait_queue_head_t *queue)
 {
 	spin_lock_irq(&queue->lock);

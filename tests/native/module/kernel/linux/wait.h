@@ -38,6 +38,7 @@ void remove_wait_queue(wait_queue_head_t *queue, struct wait_queue_entry *entry)
 void woken_wake_function(struct wait_queue_entry *entry);
 long wait_woken(struct wait_queue_entry *entry, unsigned int mode, long timeout);
 
+bool wq_has_sleeper(wait_queue_head_t *queue);
 void wake_up_interruptible_all(wait_queue_head_t *queue);
 #define wake_up_interruptible(queue) wake_up_interruptible_all(queue)
 #define wake_up_interruptible_poll(queue, events) ((void)(events), wake_up_interruptible_all(queue))

@@ -29,7 +29,9 @@ struct table_pointer {
 struct arch_cpu {
 	uint64_t entry_stack; /* where the kernel begins when it is entered from user mode */
 	uint64_t user_stack;  /* of a system call that is just being entered */
-	struct arch_thread *registers; /* whose FPU state and segment bases this CPU holds; or NULL */
+	struct arch_thread *registers; /* whose segment bases this CPU holds; or NULL */
+	struct arch_thread *fpu; /* the same of the FPU state */
+	bool fpu_forbidden; /* it is not that of the thread that runs */
 	uint64_t gdt[GDT_ENTRIES];
 	struct tss tss;
 };

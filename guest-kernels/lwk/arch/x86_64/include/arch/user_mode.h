@@ -13,13 +13,14 @@ struct arch_thread {
 	_Alignas(64) uint8_t fpu[FPU_STATE_MAX];
 	uint64_t fs_base;
 	uint64_t gs_base;
+	uint64_t domain; /* of its process: what threads of another domain leave in the FPU is not there while it runs */
 };
 
 /* On each CPU: SYSCALL, FPU and what guards user memory from the kernel. */
 void user_mode_init_cpu(void);
 
 /* The state that a program begins with. */
-void arch_thread_init(struct arch_thread *thread);
+void arch_thread_init(struct arch_thread *thread, uint64_t domain);
 
 /* A new thread begins with the FPU state of the one that runs here. */
 void arch_thread_inherit(struct arch_thread *thread, struct arch_thread *from);
@@ -38,6 +39,9 @@ uint32_t arch_thread_save_fpu(struct arch_thread *thread);
 
 /* Of the thread that runs here, interrupts off: `fpu`, which a program has written, is what the CPU has from now on. */
 void arch_thread_restore_fpu(struct arch_thread *thread);
+
+/* The thread that runs here did so where it was forbidden (TRAP_NO_FPU). Interrupts off. */
+void arch_thread_use_fpu(void);
 
 uint32_t arch_fpu_size(void);
 uint64_t arch_fpu_features(void); /* of XSAVE; 0 without it */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What channel_turn.h names; channel_turn.c is not built here. */
-#ifndef NATIVE_LINUX_HRTIMER_H
-#define NATIVE_LINUX_HRTIMER_H
+#ifndef NATIVE_LINUX_TIMER_H
+#define NATIVE_LINUX_TIMER_H
 
-struct hrtimer {
+struct timer_list {
 	int unused;
 };
 
