@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The driver of Linux: what programs are promised (ikc_uapi.h), between two or three kernels. */
+#include <linux/ktime.h>
+
 #include "check.h"
 #include "ikc_stream.h"
 #include "program.h"
@@ -168,6 +170,40 @@ static void test_reset_is_told_once_at_both_ends(void)
 	machine_await_links();
 	CHECK_EQ(program_send(ends[1], 0, PORT, &byte, 1), 0);
 	CHECK_EQ(program_receive(ends[0], &byte, 1, &partition), 1);
+	program_close(ends[0]);
+	program_close(ends[1]);
+	machine_stop();
+}
+
+static bool await_held(const struct link *link)
+{
+	u64 deadline = ktime_get_ns() + 10ull * NSEC_PER_SEC;
+
+	while (!READ_ONCE(link->held) && ktime_get_ns() < deadline)
+		sched_yield();
+	return READ_ONCE(link->held);
+}
+
+static void test_message_of_a_new_life_waits_until_the_reset_is_told(void)
+{
+	struct file *ends[2];
+	u32 partition;
+	u8 byte = 1;
+
+	machine_start(2);
+	for (u32 i = 0; i < 2; i++)
+		ends[i] = program_bound_at(i, PORT, 0);
+	CHECK_EQ(program_send(ends[1], 0, PORT, &byte, 1), 0);
+	CHECK_EQ(program_receive(ends[0], &byte, 1, &partition), 1);
+	end_reset_link(&machine.ends[0], 1);
+	CHECK_EQ(program_receive(ends[1], &byte, 1, &partition), -ENETRESET);
+	machine_await_links();
+	byte = 2;
+	CHECK_EQ(program_send(ends[1], 0, PORT, &byte, 1), 0);
+	CHECK(await_held(end_link(&machine.ends[0], 1)));
+	CHECK_EQ(program_receive(ends[0], &byte, 1, &partition), -ENETRESET);
+	CHECK_EQ(program_receive(ends[0], &byte, 1, &partition), 1);
+	CHECK_EQ(byte, 2);
 	program_close(ends[0]);
 	program_close(ends[1]);
 	machine_stop();
@@ -554,6 +590,7 @@ int main(void)
 	RUN(test_refusal_is_told_once);
 	RUN(test_program_that_does_not_read_holds_up_its_sender_alone);
 	RUN(test_reset_is_told_once_at_both_ends);
+	RUN(test_message_of_a_new_life_waits_until_the_reset_is_told);
 	RUN(test_signal_ends_a_wait);
 	RUN(test_channels_carry_streams_both_ways_copied_and_lent);
 	RUN(test_all_channels_of_a_link_can_be_in_use);
