@@ -18,7 +18,7 @@ $(O)/vmlinux: $(O)/first.o $(O)/second.o
 
 $(O)/%.o:
 \t@for i in $$(seq 200); do echo "  CC      $*.o"; done
-\t@if [ -p "$(GATE)" ]; then cat $(GATE) >/dev/null 2>&1 || :; fi
+\t@if [ -p "$(GATE)" ]; then { read -r _ <"$(GATE)"; } 2>/dev/null || :; fi
 \t@if [ $* = "$(BROKEN)" ]; then echo "$*.c:1: error: no good" >&2; exit 1; fi
 \t@echo $* >>$(O)/compiled
 \t@touch $@

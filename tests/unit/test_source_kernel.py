@@ -3,10 +3,11 @@
 
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
+from typing import NamedTuple
 
 import pytest
 
@@ -43,19 +44,26 @@ def build(
     return run
 
 
+class Gate(NamedTuple):
+    """A FIFO: whoever comes to it waits for a line."""
+
+    path: Path
+    lines: int  # open for writing all the time, so that nobody waits to open it
+
+    def open(self) -> None:
+        """Lets whoever waits go on, and whoever comes later too."""
+        os.write(self.lines, b"\n" * 100)
+        self.path.unlink()
+
+
 @pytest.fixture
-def gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A FIFO: make waits in it until somebody opens it for writing."""
-    fifo = tmp_path / "gate"
-    os.mkfifo(fifo)
-    monkeypatch.setenv("GATE", str(fifo))
-    return fifo
-
-
-def open_gate(gate: Path) -> None:
-    """Lets whoever waits go on, and whoever comes later too."""
-    with gate.open("w"):
-        gate.unlink()
+def gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
+    path = tmp_path / "gate"
+    os.mkfifo(path)
+    monkeypatch.setenv("GATE", str(path))
+    lines = os.open(path, os.O_RDWR)
+    yield Gate(path, lines)
+    os.close(lines)
 
 
 def compiled(kernel: HostKernel) -> list[str]:
@@ -112,7 +120,7 @@ def test_progress_is_told(build: Build) -> None:
     assert told[-1] == "compiling Linux: 400 of about 1100 files"
 
 
-def test_of_two_at_once_one_builds_and_the_other_waits(build: Build, gate: Path) -> None:
+def test_of_two_at_once_one_builds_and_the_other_waits(build: Build, gate: Gate) -> None:
     compiling, waiting = Event(), Event()
 
     def first(words: str) -> None:
@@ -130,20 +138,21 @@ def test_of_two_at_once_one_builds_and_the_other_waits(build: Build, gate: Path)
             other = threads.submit(build, second)
             assert waiting.wait(DEADLINE_S)
         finally:
-            open_gate(gate)
+            gate.open()
         assert one.result(DEADLINE_S) == other.result(DEADLINE_S)
     assert compiled(one.result()) == ["first", "second"]
 
 
-def test_interrupted_build_ends_its_make_and_the_next_goes_on(build: Build, gate: Path) -> None:
+def test_interrupted_build_ends_its_make_and_the_next_goes_on(build: Build, gate: Gate) -> None:
     def interrupt(words: str) -> None:
         if "200 of about" in words:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         build(interrupt)
-    assert subprocess.run(["pgrep", "-f", f"O={gate.parent}"], check=False, capture_output=True).stdout == b""
-    gate.unlink()
+    left = subprocess.run(["pgrep", "-f", f"O={gate.path.parent}"], check=False, capture_output=True)
+    assert left.stdout == b""
+    gate.path.unlink()
     assert compiled(build()) == ["first", "second"]
 
 
