@@ -150,17 +150,33 @@ static void test_program_that_does_not_read_holds_up_its_sender_alone(void)
 	machine_stop();
 }
 
-static void test_reset_is_told_once_at_both_ends(void)
+/* Two kernels, a program with a port in each; `from` has sent the other one a message. */
+static void start_pair(struct file *ends[2], u32 from)
 {
-	struct file *ends[2];
 	u32 partition;
 	u8 byte = 1;
 
 	machine_start(2);
 	for (u32 i = 0; i < 2; i++)
 		ends[i] = program_bound_at(i, PORT, 0);
-	CHECK_EQ(program_send(ends[0], 1, PORT, &byte, 1), 0);
-	CHECK_EQ(program_receive(ends[1], &byte, 1, &partition), 1);
+	CHECK_EQ(program_send(ends[from], !from, PORT, &byte, 1), 0);
+	CHECK_EQ(program_receive(ends[!from], &byte, 1, &partition), 1);
+}
+
+static void stop_pair(struct file *ends[2])
+{
+	program_close(ends[0]);
+	program_close(ends[1]);
+	machine_stop();
+}
+
+static void test_reset_is_told_once_at_both_ends(void)
+{
+	struct file *ends[2];
+	u32 partition;
+	u8 byte = 1;
+
+	start_pair(ends, 0);
 	end_reset_link(&machine.ends[0], 1);
 	for (u32 i = 0; i < 2; i++) {
 		CHECK_EQ(program_receive(ends[i], &byte, 1, &partition), -ENETRESET);
@@ -170,9 +186,7 @@ static void test_reset_is_told_once_at_both_ends(void)
 	machine_await_links();
 	CHECK_EQ(program_send(ends[1], 0, PORT, &byte, 1), 0);
 	CHECK_EQ(program_receive(ends[0], &byte, 1, &partition), 1);
-	program_close(ends[0]);
-	program_close(ends[1]);
-	machine_stop();
+	stop_pair(ends);
 }
 
 static bool await_held(const struct link *link)
@@ -188,25 +202,18 @@ static void test_message_of_a_new_life_waits_until_the_reset_is_told(void)
 {
 	struct file *ends[2];
 	u32 partition;
-	u8 byte = 1;
+	u8 byte = 2;
 
-	machine_start(2);
-	for (u32 i = 0; i < 2; i++)
-		ends[i] = program_bound_at(i, PORT, 0);
-	CHECK_EQ(program_send(ends[1], 0, PORT, &byte, 1), 0);
-	CHECK_EQ(program_receive(ends[0], &byte, 1, &partition), 1);
+	start_pair(ends, 1);
 	end_reset_link(&machine.ends[0], 1);
 	CHECK_EQ(program_receive(ends[1], &byte, 1, &partition), -ENETRESET);
 	machine_await_links();
-	byte = 2;
 	CHECK_EQ(program_send(ends[1], 0, PORT, &byte, 1), 0);
 	CHECK(await_held(end_link(&machine.ends[0], 1)));
 	CHECK_EQ(program_receive(ends[0], &byte, 1, &partition), -ENETRESET);
 	CHECK_EQ(program_receive(ends[0], &byte, 1, &partition), 1);
 	CHECK_EQ(byte, 2);
-	program_close(ends[0]);
-	program_close(ends[1]);
-	machine_stop();
+	stop_pair(ends);
 }
 
 static void close_after_a_while(void *file)

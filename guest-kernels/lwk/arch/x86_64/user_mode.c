@@ -44,32 +44,6 @@ bool user_access_is_guarded;
 static uint64_t xstate; /* 0: this CPU has no XSAVE */
 static uint32_t fpu_size = FXSAVE_SIZE;
 
-static inline uint64_t cr0_read(void)
-{
-	uint64_t value;
-
-	asm volatile("movq %%cr0, %0" : "=r"(value));
-	return value;
-}
-
-static inline void cr0_write(uint64_t value)
-{
-	asm volatile("movq %0, %%cr0" : : "r"(value) : "memory");
-}
-
-static inline uint64_t cr4_read(void)
-{
-	uint64_t value;
-
-	asm volatile("movq %%cr4, %0" : "=r"(value));
-	return value;
-}
-
-static inline void cr4_write(uint64_t value)
-{
-	asm volatile("movq %0, %%cr4" : : "r"(value) : "memory");
-}
-
 static inline void xcr0_write(uint64_t value)
 {
 	asm volatile("xsetbv" : : "c"(0), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)));

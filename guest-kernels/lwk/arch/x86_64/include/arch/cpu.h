@@ -107,6 +107,19 @@ static inline bool cpuid_has_leaf(uint32_t leaf)
 	return last >= leaf && last < (leaf | 0x0fffffff);
 }
 
+static inline uint64_t cr0_read(void)
+{
+	uint64_t value;
+
+	asm volatile("movq %%cr0, %0" : "=r"(value));
+	return value;
+}
+
+static inline void cr0_write(uint64_t value)
+{
+	asm volatile("movq %0, %%cr0" : : "r"(value) : "memory");
+}
+
 static inline uint64_t cr2_read(void)
 {
 	uint64_t value;
@@ -126,6 +139,19 @@ static inline uint64_t cr3_read(void)
 static inline void cr3_write(uint64_t value)
 {
 	asm volatile("movq %0, %%cr3" : : "r"(value) : "memory");
+}
+
+static inline uint64_t cr4_read(void)
+{
+	uint64_t value;
+
+	asm volatile("movq %%cr4, %0" : "=r"(value));
+	return value;
+}
+
+static inline void cr4_write(uint64_t value)
+{
+	asm volatile("movq %0, %%cr4" : : "r"(value) : "memory");
 }
 
 static inline void out8(uint16_t port, uint8_t value)
