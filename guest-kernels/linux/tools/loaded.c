@@ -98,18 +98,25 @@ void loaded_fill(const struct loaded *loaded)
 	close(file->fd);
 }
 
+/* Its first page, and the one behind its last; the base is added, which is a page's. */
+static uint64_t segment_start(const struct elf_segment *segment)
+{
+	return segment->address & ~(PAGE - 1);
+}
+
+static uint64_t segment_end(const struct elf_segment *segment)
+{
+	return (segment->address + segment->memory_size + PAGE - 1) & ~(PAGE - 1);
+}
+
 /* Nothing lies between its segments. */
 static bool is_gapless(const struct elf_file *elf)
 {
 	unsigned int i;
 
-	for (i = 1; i < elf->segment_count; i++) {
-		const struct elf_segment *before = &elf->segments[i - 1];
-		uint64_t end = (before->address + before->memory_size + PAGE - 1) & ~(PAGE - 1);
-
-		if (end < (elf->segments[i].address & ~(PAGE - 1)))
+	for (i = 1; i < elf->segment_count; i++)
+		if (segment_end(&elf->segments[i - 1]) < segment_start(&elf->segments[i]))
 			return false;
-	}
 	return true;
 }
 
@@ -148,8 +155,7 @@ unsigned int loaded_protect(const struct proxy *proxy, const struct loaded *load
 
 	for (i = 0; i < elf->segment_count; i++) {
 		const struct elf_segment *segment = &elf->segments[i];
-		uint64_t start = (base + segment->address) & ~(PAGE - 1);
-		uint64_t end = (base + segment->address + segment->memory_size + PAGE - 1) & ~(PAGE - 1);
+		uint64_t start = base + segment_start(segment), end = base + segment_end(segment);
 
 		asked += ask_for_protection(proxy, done, start, PROT_NONE);
 		asked += ask_for_protection(proxy, start, end, segment->protection);
