@@ -254,6 +254,14 @@ def test_first_real_time_signal_is_the_programs(host: Enclave) -> None:
     assert host.host.succeed("lwkexec", "-p", LWK, "busybox", "sh", "-c", script) == "caught\ngoes on\n"
 
 
+def test_nobody_raises_the_stacks_limit_on_an_lwk(host: Enclave) -> None:
+    """There is no more of it, for root neither; on Linux root may."""
+    script = "ulimit -s 4096 || ulimit -s"
+    said = host.host.succeed("sh", "-c", f"lwkexec -p {LWK} busybox sh -c '{script}' 2>&1; true")
+    assert "Operation not permitted" in said
+    assert "4096" not in said
+
+
 def test_exec_and_push_reach_an_lwk(duo: Enclave, duo_command: CommandLine, program: Path) -> None:
     assert duo_command("push", program).returncode == 0
     done = duo_command("exec", LWK, "--", "./user_mode", "copy", stdin=b"through")
