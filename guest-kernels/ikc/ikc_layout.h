@@ -346,11 +346,18 @@ struct ikc_slot {
 	uint8_t data[IKC_SLOT_DATA];
 };
 
+/* What `receiver_waits` says. Who does not know a value that is not 0 rings at once: that does no harm. */
+enum ikc_receiver_waits {
+	IKC_RECEIVER_LOOKS = 0,
+	IKC_RECEIVER_SLEEPS = 1, /* ring */
+	IKC_RECEIVER_COMES_BY = 2, /* it looks before it sleeps; ring if that takes it long, or for what does not come of its own asking */
+};
+
 /* What one side writes for one ring in each direction. Each word has a cache line of its own. */
 struct ikc_cursor {
 	uint32_t head __attribute__((aligned(64))); /* slots ever published in my ring to the peer */
 	uint32_t tail __attribute__((aligned(64))); /* slots ever taken from the peer's ring to me */
-	uint32_t receiver_waits __attribute__((aligned(64))); /* ring me when you publish */
+	uint32_t receiver_waits __attribute__((aligned(64))); /* enum ikc_receiver_waits: ring me when you publish */
 	uint32_t sender_waits __attribute__((aligned(64)));   /* ring me when you have taken */
 };
 

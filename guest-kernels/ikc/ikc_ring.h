@@ -165,10 +165,16 @@ IKC_SHORT int ikc_send(struct ikc_sender *sender, const struct ikc_message *mess
 	return IKC_OK;
 }
 
+/* After a send: what the receiver does (enum ikc_receiver_waits, or what a broken peer wrote there). */
+static inline uint32_t ikc_receiver_waits(const struct ikc_sender *sender)
+{
+	return ikc_load_ordered(&sender->peer->receiver_waits);
+}
+
 /* After a send: does the receiver sleep, so that a doorbell is due? */
 static inline bool ikc_receiver_sleeps(const struct ikc_sender *sender)
 {
-	return ikc_load_ordered(&sender->peer->receiver_waits) != 0;
+	return ikc_receiver_waits(sender) != IKC_RECEIVER_LOOKS;
 }
 
 /* Is there a message to take? Ordered, so that it can be the look after ikc_receiver_wait. */
@@ -270,7 +276,15 @@ static inline bool ikc_sender_sleeps(const struct ikc_receiver *receiver)
  */
 static inline void ikc_receiver_wait(struct ikc_receiver *receiver, bool waits)
 {
-	ikc_store_ordered(&receiver->own->receiver_waits, waits);
+	uint32_t says = waits ? IKC_RECEIVER_SLEEPS : IKC_RECEIVER_LOOKS;
+
+	ikc_store_ordered(&receiver->own->receiver_waits, says);
+}
+
+/* It looks before it raises the flag and sleeps. */
+static inline void ikc_receiver_come_by(struct ikc_receiver *receiver)
+{
+	ikc_store_ordered(&receiver->own->receiver_waits, (uint32_t)IKC_RECEIVER_COMES_BY);
 }
 
 static inline void ikc_sender_wait(struct ikc_sender *sender, bool waits)

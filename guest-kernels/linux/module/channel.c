@@ -200,6 +200,36 @@ CHANNEL_SHORT void channel_ring_if_asleep(struct channel *channel)
 		channel_ring(channel);
 }
 
+/* It was rung, has not come yet, and will find this too. */
+CHANNEL_SELDOM bool channel_peer_comes(const struct channel *channel)
+{
+	u32 since = channel->sender.head - channel->rung;
+
+	return channel->sender.head - ikc_load_ordered(&channel->sender.peer->tail) > since;
+}
+
+CHANNEL_SHORT void channel_ring_for_answer(struct channel *channel, bool *owes)
+{
+	u32 waits = ikc_receiver_waits(&channel->sender);
+
+	if (waits == IKC_RECEIVER_LOOKS)
+		return;
+	if (waits == IKC_RECEIVER_COMES_BY || channel_peer_comes(channel)) {
+		WRITE_ONCE(*owes, true);
+		return;
+	}
+	channel->rung = channel->sender.head;
+	channel_ring(channel);
+}
+
+void channel_ring_for_left(struct channel *channel)
+{
+	if (READ_ONCE(channel->dead) || !READ_ONCE(channel->opened))
+		return;
+	if (ikc_sender_room(&channel->sender) != (int)channel->sender.slot_count)
+		channel_ring_if_asleep(channel);
+}
+
 /* The peer is still to be rung. */
 CHANNEL_SHORT int channel_put_locked(struct channel *channel, const struct channel_load *load)
 {
@@ -246,6 +276,21 @@ int channel_send(struct channel *channel, const void *payload, u32 length)
 	if (length > channel->terms.packet_size)
 		return -EMSGSIZE;
 	return channel_send_load(channel, &load);
+}
+
+int channel_send_answer(struct channel *channel, const void *payload, u32 length, bool *owes)
+{
+	struct channel_load load = { .payload = payload, .length = length };
+	int err;
+
+	if (length > channel->terms.packet_size)
+		return -EMSGSIZE;
+	channel_take_lock(&channel->send_lock);
+	err = channel_put_locked(channel, &load);
+	if (!err)
+		channel_ring_for_answer(channel, owes);
+	mutex_unlock(&channel->send_lock);
+	return err == -EPROTO ? channel_fault(channel, IKC_RESET_BAD_TAIL) : err;
 }
 
 /* One doorbell for all: it costs more than they do. */

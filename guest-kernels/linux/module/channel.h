@@ -47,6 +47,7 @@ struct channel {
 	struct ikc_loans loans;
 	bool lends; /* `loans` has something, and every send begins with a look at what was taken */
 	bool sender_waits;
+	u32 rung; /* `sender.head` when the peer was last rung for an answer */
 
 	bool bare_waits; /* a measurement: every doorbell wakes `readable` */
 };
@@ -60,6 +61,15 @@ void channel_put(struct channel *channel);
  * -EMSGSIZE: longer than the channel's packets; -EPIPE: the peer has closed it; -ENETRESET: the link was reset.
  */
 int channel_send(struct channel *channel, const void *payload, u32 length);
+
+/*
+ * As channel_send, of what the peer has asked for. If it comes by and looks, or was rung and has not come yet, it is not rung,
+ * and *owes is set: call channel_ring_for_left() in good time.
+ */
+int channel_send_answer(struct channel *channel, const void *payload, u32 length, bool *owes);
+
+/* Unless the peer has taken all that was sent to it, or looks all the time. In interrupts too. */
+void channel_ring_for_left(struct channel *channel);
 
 /* As channel_send, of `count` payloads of that length, one behind the other. Returns how many were sent, if any. */
 int channel_send_several(struct channel *channel, const void *payloads, u32 length, u32 count);

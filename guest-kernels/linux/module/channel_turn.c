@@ -8,6 +8,15 @@
 
 /* ---- the watch ---- */
 
+/* There was time for the peer to come by. */
+static __always_inline void channel_turns_settle(struct channel_turns *turns)
+{
+	if (!READ_ONCE(turns->owes))
+		return;
+	WRITE_ONCE(turns->owes, false);
+	channel_ring_for_left(turns->channel);
+}
+
 /* Somebody looks for messages, or is rung for them. */
 static bool channel_turns_are_safe(const struct channel_turns *turns)
 {
@@ -15,8 +24,8 @@ static bool channel_turns_are_safe(const struct channel_turns *turns)
 }
 
 /*
- * A worker has gone away with a message. If messages were taken meanwhile, turns end fast enough, and the watch goes on; else
- * another worker is woken, who asks to be rung.
+ * A worker has gone away with a message. The peer is rung for what it has not taken. If messages were taken meanwhile, turns end
+ * fast enough, and the watch goes on; else another worker is woken, who asks to be rung.
  *
  * `watched` falls before the look whether all is safe, and who makes it unsafe raises `watched` afterwards: one of the two
  * sees the other.
@@ -26,6 +35,7 @@ static void channel_turns_watch(struct timer_list *watch)
 	struct channel_turns *turns = from_timer(turns, watch, watch);
 	u64 taken = channel_taken(turns->channel);
 
+	channel_turns_settle(turns);
 	if (taken != turns->seen) {
 		turns->seen = taken;
 		mod_timer(watch, jiffies + 1);
@@ -121,10 +131,15 @@ static noinline int channel_turns_send_slowly(struct channel_turns *turns, const
 	return waiting_for(&turns->channel->writable, channel_turns_try_send, &sending, &left);
 }
 
+/* Who looks for the next message meanwhile gives the peer the time to come by for this one. */
 static __always_inline int channel_turns_send(struct channel_turns *turns, const struct ikc_turn *turn, bool wait)
 {
-	int err = channel_send(turns->channel, turn->message, turn->length);
+	int err;
 
+	if (wait && turn->looks && READ_ONCE(turns->spin_ns))
+		err = channel_send_answer(turns->channel, turn->message, turn->length, &turns->owes);
+	else
+		err = channel_send(turns->channel, turn->message, turn->length);
 	return err == -EAGAIN && wait ? channel_turns_send_slowly(turns, turn) : err;
 }
 
@@ -184,6 +199,8 @@ static noinline int channel_turns_sleep(struct channel_turns *turns, bool looked
 	DEFINE_WAIT_FUNC(entry, woken_wake_function);
 	int err;
 
+	if (!atomic_read(&turns->looks)) /* else he who does sees to it when he stops */
+		channel_turns_settle(turns);
 	channel_turns_queue(turns, turn->looks, &entry);
 	for (;;) {
 		err = channel_turns_try_sleepily(turns, looked, turn);
@@ -208,6 +225,7 @@ static __always_inline int channel_turns_look(struct channel_turns *turns, struc
 	u64 ns = READ_ONCE(turns->spin_ns);
 	int err = -EAGAIN;
 
+	smp_mb__before_atomic(); /* `owes`: who looks now sees it when he stops */
 	if (!ns || atomic_cmpxchg(&turns->looks, 0, 1))
 		return -EAGAIN;
 	channel_be_silent(channel);

@@ -19,6 +19,7 @@ struct channel_turns {
 	u64 spin_ns; /* that a worker looks before it sleeps */
 	atomic_t looks;	  /* 1: a worker does, and nobody need ring */
 	atomic_t watched; /* 1: `watch` will look */
+	bool owes;	  /* an answer went to somebody who comes by: he is to be rung if it takes him long */
 	bool asks;	  /* the next worker that finds nothing shall ask to be rung */
 	u64 seen;	  /* how many messages had been taken when the watch last looked */
 	struct timer_list watch;

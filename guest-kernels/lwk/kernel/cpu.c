@@ -5,6 +5,7 @@
 #include <lwk/page_alloc.h>
 #include <lwk/paging.h>
 #include <lwk/panic.h>
+#include <lwk/process.h>
 #include <lwk/topology.h>
 #include <lwk/work.h>
 
@@ -79,6 +80,8 @@ void cpu_idle(void)
 		work_run_queued();
 		if (work_list_run_one(&cpu->threads))
 			continue;
+		if (cpu->waiting && !cpu->waiting_asleep)
+			process_fall_asleep();
 		interrupts_disable();
 		cpu_ignore();
 		if (cpu_has_others())

@@ -73,6 +73,7 @@ static void begin(struct channel *channel, enum channel_state state,
 	channel->told = false;
 	channel->holds = false;
 	channel->sender_waits = false;
+	channel->attended = false;
 	memset(channel->user, 0, sizeof(channel->user));
 	set_state(channel, state);
 	set_used(channel, true);

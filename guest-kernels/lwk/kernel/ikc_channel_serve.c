@@ -69,10 +69,7 @@ static void set_taken_over(struct channel *channel, bool taken_over)
 	spin_unlock(&channel->lock, flags);
 }
 
-/*
- * Anybody may: up does no harm. Who takes it down looks until he raises it, or until there is another who does: that is who
- * serves the channel, and the last one of those who look.
- */
+/* Anybody may: up does no harm. Who takes it down looks until he raises it. */
 static void set_flag(struct channel *channel, bool up)
 {
 	if (ikc_load(&channel->receiver.own->receiver_waits) != up)
@@ -155,7 +152,8 @@ static unsigned int serve_messages(struct channel *channel, uint8_t *payload)
 			break;
 		if (channel_flag(&channel->closing) || channel_peek(channel, &message, payload))
 			break;
-		set_flag(channel, false);
+		if (!channel_flag(&channel->attended))
+			set_flag(channel, false);
 		if (!deliver(channel, &message))
 			break;
 		channel_take(channel, &message);
@@ -237,7 +235,7 @@ static bool prepare_to_sleep(struct channel *channel, uint8_t *payload)
 		return false;
 	/* while a message is held, room is what this channel waits for */
 	if (channel_state(channel) == CHANNEL_OPEN && !channel->holds &&
-	    !__atomic_load_n(&channel->lookers, __ATOMIC_SEQ_CST))
+	    !channel_flag(&channel->attended))
 		ready = raise_flag(channel);
 	release(channel);
 	return ready;
@@ -245,34 +243,23 @@ static bool prepare_to_sleep(struct channel *channel, uint8_t *payload)
 
 /* ---- by who waits ---- */
 
-bool channel_begin_looking(struct channel *channel)
+/* What came before the flag was up may have rung nobody. */
+void channel_attend(struct channel *channel, bool awake)
 {
-	if (channel_state(channel) != CHANNEL_OPEN || !channel->told || channel->holds)
-		return false;
-	__atomic_add_fetch(&channel->lookers, 1, __ATOMIC_SEQ_CST);
-	set_flag(channel, false);
-	return true;
+	channel_set_flag(&channel->attended);
+	if (awake)
+		ikc_receiver_come_by(&channel->receiver);
+	else if (raise_flag(channel))
+		channel_look_soon(channel);
 }
 
-bool channel_look(struct channel *channel, uint8_t *buffer)
+void channel_look(struct channel *channel, uint8_t *buffer)
 {
-	if (!ikc_receiver_spin(&channel->receiver, LOOKS))
-		return false;
-	if (channel->holds || !try_claim(channel))
-		return false;
-	if (channel_state(channel) == CHANNEL_OPEN)
+	if (!ikc_receiver_spin(&channel->receiver, LOOKS) || channel->holds || !try_claim(channel))
+		return;
+	if (channel_state(channel) == CHANNEL_OPEN && channel->told)
 		serve_messages(channel, buffer);
 	release(channel);
-	return true;
-}
-
-/* The peer rings again from now on, unless others look. For what came before the flag was up there is one more look. */
-void channel_end_looking(struct channel *channel)
-{
-	if (__atomic_sub_fetch(&channel->lookers, 1, __ATOMIC_SEQ_CST) || channel_state(channel) != CHANNEL_OPEN)
-		return;
-	if (channel->holds || raise_flag(channel))
-		channel_look_soon(channel);
 }
 
 void channel_urge(struct channel *channel)

@@ -140,18 +140,99 @@ static void interrupt(struct thread *thread)
 	process_tell(&message);
 }
 
+/* Here. */
+static bool others_can_run(void)
+{
+	return !work_list_is_empty(&this_cpu()->threads);
+}
+
 static bool is_answered(const struct thread *thread)
 {
 	return __atomic_load_n(&thread->answered, __ATOMIC_ACQUIRE);
 }
 
-/* Who finds the answer from here on wakes the thread. */
-static void stop_looking(struct thread *thread)
+/* Under the lock. While it is not awake the proxy rings for each answer. */
+static void attend(struct process *process, bool awake)
+{
+	if (process->look_ns && process->channel)
+		channel_attend(process->channel, awake);
+}
+
+/* Under the lock. Nobody looks for its answer. */
+static void fall_asleep(struct process *process, struct thread *thread)
+{
+	if (!thread->waits || thread->sleeps)
+		return;
+	thread->sleeps = true;
+	if (!process->asleep++)
+		attend(process, false);
+}
+
+/* Under the lock. */
+static void stop_sleeping(struct process *process, struct thread *thread)
+{
+	if (!thread->sleeps)
+		return;
+	thread->sleeps = false;
+	if (!--process->asleep)
+		attend(process, true);
+}
+
+/* Under the lock. The CPU is awake: before it sleeps it looks, and finds the answers of all that wait here. */
+static void stop_sleeping_here(struct process *process)
+{
+	struct cpu *cpu = this_cpu();
+
+	if (!cpu->waiting_asleep)
+		return;
+	cpu->waiting_asleep = false;
+	for (struct thread *thread = cpu->waiting; thread; thread = thread->next_waiting)
+		if (thread->process == process)
+			stop_sleeping(process, thread);
+}
+
+/* Under the lock. It has its answer, or does without. */
+static void stop_waiting(struct process *process, struct thread *thread)
+{
+	thread->waits = false;
+	stop_sleeping(process, thread);
+}
+
+/* Who finds the answer from here on wakes the thread; if it sleeps, a doorbell has to. */
+static void stop_looking(struct thread *thread, bool sleeps)
 {
 	uint64_t flags = spin_lock(&thread->process->lock);
 
 	thread->looks = false;
+	if (sleeps)
+		fall_asleep(thread->process, thread);
 	spin_unlock(&thread->process->lock, flags);
+}
+
+/* Others have the CPU, and look when they ask; should it have nothing to do, process_fall_asleep() finds the thread here. */
+static void wait_among_others(struct thread *thread)
+{
+	struct cpu *cpu = this_cpu();
+
+	thread->next_waiting = cpu->waiting;
+	thread->link_waiting = &cpu->waiting;
+	if (cpu->waiting)
+		cpu->waiting->link_waiting = &thread->next_waiting;
+	cpu->waiting = thread;
+	cpu->waiting_asleep = false;
+	thread_wait();
+	*thread->link_waiting = thread->next_waiting;
+	if (thread->next_waiting)
+		thread->next_waiting->link_waiting = thread->link_waiting;
+}
+
+void process_fall_asleep(void)
+{
+	struct cpu *cpu = this_cpu();
+
+	cpu->waiting_asleep = true;
+	for (struct thread *thread = cpu->waiting; thread; thread = thread->next_waiting)
+		stop_looking(thread, true);
 }
 
 /* A process that begins asks for what takes longer than most. */
@@ -167,8 +248,10 @@ static bool look_briefly(const struct thread *thread, struct channel *channel)
 
 	for (int i = 0; i < LOOKS; i++) {
 		channel_look(channel, buffer);
-		if (is_answered(thread) || cpu_has_others())
+		if (is_answered(thread) || others_can_run())
 			return true;
+		if (work_pending())
+			thread_yield();
 	}
 	cpu_relax();
 	return false;
@@ -190,9 +273,8 @@ static void look_for_answer(struct thread *thread, struct channel *channel)
 	}
 	if (late)
 		channel_urge(channel);
-	channel_end_looking(channel);
 	if (!is_answered(thread))
-		stop_looking(thread);
+		stop_looking(thread, late);
 }
 
 static void await_answer(struct thread *thread)
@@ -201,18 +283,8 @@ static void await_answer(struct thread *thread)
 		if (!thread->interrupted && signal_is_due(thread))
 			interrupt(thread);
 		else
-			thread_wait();
+			wait_among_others(thread);
 	}
-}
-
-/* Nobody rings for what comes from here on if it returns a channel. Under the lock. */
-static struct channel *begin_looking(struct process *process)
-{
-	struct channel *channel = process->channel;
-
-	if (!process->look_ns || cpu_has_others() || !channel || !channel_begin_looking(channel))
-		return NULL;
-	return channel;
 }
 
 /* 0, with *looked_at if the thread is to look for the answer; -EAGAIN or -ESRCH. */
@@ -227,8 +299,9 @@ static int ask(struct thread *thread, struct ikc_process_message *message, struc
 	thread->answered = false;
 	thread->wants_facts = 0;
 	thread->waits = true;
-	*looked_at = begin_looking(process);
+	*looked_at = process->look_ns && !others_can_run() ? process->channel : NULL;
 	thread->looks = *looked_at;
+	stop_sleeping_here(process);
 	err = try_tell_locked(process, message);
 	if (err)
 		thread->looks = false;
@@ -241,7 +314,7 @@ static void give_up(struct thread *thread)
 {
 	uint64_t flags = spin_lock(&thread->process->lock);
 
-	thread->waits = false;
+	stop_waiting(thread->process, thread);
 	spin_unlock(&thread->process->lock, flags);
 }
 
@@ -253,8 +326,6 @@ int64_t process_ask(struct ikc_process_message *message)
 
 	if (!err && channel)
 		look_for_answer(thread, channel);
-	else if (channel)
-		channel_end_looking(channel);
 	for (; err == -EAGAIN; err = try_tell(thread->process, message))
 		thread_wait();
 	if (!err)
@@ -308,6 +379,7 @@ static void leave_table_last(struct process *process, struct thread *thread)
 
 	process->thread_count = 0;
 	process->threads[thread->slot] = NULL;
+	attend(process, false);
 	spin_unlock(&process->lock, flags);
 }
 
@@ -382,6 +454,7 @@ void process_begin(struct process *process, uint32_t slot)
 {
 	uint64_t flags = spin_lock(&process->lock);
 
+	attend(process, !process->asleep);
 	if (process->threads[slot])
 		thread_wake(process->threads[slot]);
 	spin_unlock(&process->lock, flags);
@@ -480,7 +553,7 @@ void process_take_answer(struct process *process, const struct ikc_process_messa
 		thread->answer = message->number;
 		if (message->kind == IKC_PROCESS_TELL)
 			thread->wants_facts = message->number;
-		thread->waits = false;
+		stop_waiting(process, thread);
 		__atomic_store_n(&thread->answered, true, __ATOMIC_RELEASE);
 		if (!thread->looks)
 			thread_wake(thread);

@@ -6,9 +6,12 @@
  * left it. A child's own fork() is refused.
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <link.h>
 #include <malloc.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -100,9 +103,34 @@ static void keep_signals(void)
 	sigaltstack(NULL, &parent.signal_stack);
 }
 
+static unsigned int count_threads(void)
+{
+	unsigned int count = 0;
+	char entries[4096];
+	long size;
+	int fd = (int)syscall(SYS_open, "/proc/self/task", O_RDONLY | O_DIRECTORY);
+
+	while ((size = syscall(SYS_getdents64, fd, entries, sizeof(entries))) > 0)
+		for (char *at = entries; at < entries + size; at += ((struct dirent64 *)at)->d_reclen)
+			count += ((struct dirent64 *)at)->d_name[0] != '.';
+	syscall(SYS_close, fd);
+	return count;
+}
+
+/*
+ * With a child its threads are gone. Here one that is about to end would still use what is put back. Nobody is told of the last
+ * moment of a thread; who is there after 100,000 looks waits for what will never come.
+ */
+static void await_other_threads(void)
+{
+	for (unsigned int looks = 0; looks < 100000 && count_threads() > 1; looks++)
+		sched_yield();
+}
+
 /* On another stack than the one that is put back. */
 static void become_parent(void)
 {
+	await_other_threads();
 	syscall(SYS_brk, heap_end);
 	for (unsigned int i = 0; i < parent.count; i++) {
 		memcpy(parent.parts[i].start, parent.parts[i].copy, parent.parts[i].size);

@@ -39,6 +39,8 @@ struct cpu {
 	uint64_t busy_ns; /* that threads have had it, until the last one left it. Others read these two */
 	uint64_t busy_since; /* 0: none runs */
 	struct sleeper *sleepers; /* who waits for the timer, the earliest first */
+	struct thread *waiting; /* for their proxies, and others have the CPU meanwhile */
+	bool waiting_asleep; /* their proxies are to ring at once */
 
 	/* pushed to by other CPUs with compare-and-swap, emptied by the owner */
 	_Alignas(CACHE_LINE) struct xcall *xcalls;

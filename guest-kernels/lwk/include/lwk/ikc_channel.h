@@ -90,7 +90,7 @@ struct channel {
 	bool call_again;
 	bool waits_for_pool;
 
-	uint32_t lookers; /* who wait for something on it, and look: nobody need ring; atomic */
+	bool attended; /* its user says whether the peer is to ring */
 
 	/* of one CPU at a time, which serves it, or whose user has taken it over */
 	_Alignas(CACHE_LINE) bool claimed;
@@ -143,13 +143,16 @@ void channel_close(struct channel *channel);
 int channel_serve_on(struct channel *channel, unsigned int cpu_id);
 
 /*
- * Who waits for something on the channel can look for it himself, for a while, from any CPU, and several can at once: then the
- * peer need not ring. False: it cannot be. Until channel_end_looking(), channel_look() calls the channel's user for what has
- * come (`buffer`: IKC_MESSAGE_MAX bytes); false if it found nothing. The channel may end meanwhile, and be another's: he is served then.
+ * From now on the user says when the peer is to ring at once: while he is not `awake`. While he is, he comes by and looks. Until the
+ * channel ends; his calls of this exclude each other. Any context but NMI.
  */
-bool channel_begin_looking(struct channel *channel);
-bool channel_look(struct channel *channel, uint8_t *buffer);
-void channel_end_looking(struct channel *channel);
+void channel_attend(struct channel *channel, bool awake);
+
+/*
+ * Looks, for a moment, and calls the channel's user for what has come (`buffer`: IKC_MESSAGE_MAX bytes). From any CPU, and several can at
+ * once. The channel may end meanwhile, and be another's: he is served then.
+ */
+void channel_look(struct channel *channel, uint8_t *buffer);
 
 /* Rings if the peer has not taken all that was sent: it may have said that it looks, and be kept from that. */
 void channel_urge(struct channel *channel);

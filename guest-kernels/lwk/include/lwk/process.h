@@ -32,6 +32,7 @@ struct process {
 	struct channel *channel; /* NULL: the proxy is gone */
 	struct process **holder; /* in the channel: points here */
 	bool wants_room; /* a thread waits for the channel to have some */
+	uint32_t asleep; /* threads that wait for their answers, and nobody looks: the proxy is to ring at once */
 	uint32_t lives; /* questions to the proxy, counted */
 	uint32_t thread_count;
 	struct thread **threads; /* PROCESS_THREADS_MAX of them */
@@ -107,6 +108,9 @@ void process_end(struct process *process, uint32_t status);
 
 /* Lets all of its threads look. Under the lock. */
 void process_wake_all(struct process *process);
+
+/* This CPU is about to sleep: nobody looks any more for what its threads wait for. */
+void process_fall_asleep(void);
 
 /*
  * Puts a thread into the table; its id is given then. -EAGAIN: there are as many as can be;

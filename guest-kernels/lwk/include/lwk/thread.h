@@ -45,10 +45,13 @@ struct thread {
 	uint32_t life;
 	bool waits;
 	bool looks; /* for the answer, and need not be woken for it */
+	bool sleeps; /* it is one of process->asleep */
 	bool answered;
 	int64_t answer;
 	uint64_t wants_facts; /* the proxy, before it answers: set of enum ikc_process_fact */
 	uint32_t facts_told; /* of those */
+	struct thread *next_waiting; /* of its CPU's */
+	struct thread **link_waiting; /* points here */
 
 	struct memory_policy policy; /* of memory that it asks for */
 	struct thread_schedule schedule; /* under the process's lock */
