@@ -11,13 +11,14 @@
 
 enum ikc_process_constant {
 	IKC_PROCESS_MAGIC = 0x434f5250, /* "PROC" */
-	IKC_PROCESS_VERSION = 3,
+	IKC_PROCESS_VERSION = 4,
 	IKC_PROCESS_WORDS = 8,
+	IKC_PROCESS_SHORT_WORDS = 3,
 	IKC_PROCESS_NODES = 6, /* of which PAGES tells */
 	IKC_PROCESS_CPU_WORDS = 4, /* START can name the first 256 CPUs */
 	IKC_PROCESS_LOOK_MAX_NS = 100000000, /* CREATE can have a thread look for an answer so long */
 	IKC_PROCESS_BEGINNING = 16, /* questions of a process until it has begun: both sides look longer until then, */
-	IKC_PROCESS_BEGINNING_LOOKS = 4, /* so many times as long: what is done in between takes longer than later on */
+	IKC_PROCESS_BEGINNING_LOOKS = 2, /* so many times as long: what is done in between takes longer than later on */
 	IKC_PROCESS_THREADS = 256, /* that a process can have; slots are below it */
 	IKC_PROCESS_NAME_SIZE = 16, /* with the zero behind it */
 };
@@ -104,6 +105,14 @@ struct ikc_process_message {
  */
 
 _Static_assert(sizeof(struct ikc_process_message) == 88, "fits a slot");
+
+/*
+ * ZAP, a CALL of at most three arguments, and RESULT and TELL from the proxy can be as short as this: they pass from CPU to CPU as one
+ * cache line of the slot.
+ */
+#define IKC_PROCESS_SHORT (__builtin_offsetof(struct ikc_process_message, words) + IKC_PROCESS_SHORT_WORDS * sizeof(uint64_t))
+
+_Static_assert(__builtin_offsetof(struct ikc_slot, data) + IKC_PROCESS_SHORT <= 64, "a short one is one cache line");
 
 /* ---- a list of processes: a message to the same port, which no channel is needed for, and its answer ---- */
 

@@ -352,6 +352,8 @@ static long channel_file_ioctl(struct file *file, unsigned int command, unsigned
 
 	if (READ_ONCE(channel_file->fabric->stopping))
 		return -ENODEV;
+	if (likely(command == IKC_IOCTL_TURN)) /* what a call of a program waits for does not go through all others */
+		return channel_turns_turn(&channel_file->turns, pointer, !(file->f_flags & O_NONBLOCK));
 	switch (command) {
 	case FIONREAD:
 		return channel_file_length(channel_file, pointer);
@@ -365,8 +367,6 @@ static long channel_file_ioctl(struct file *file, unsigned int command, unsigned
 		return channel_file_send_several(file, pointer);
 	case IKC_IOCTL_MEASURE:
 		return channel_file_measure(channel_file, pointer);
-	case IKC_IOCTL_TURN:
-		return channel_turns_turn(&channel_file->turns, pointer, !(file->f_flags & O_NONBLOCK));
 	default:
 		return -ENOTTY;
 	}

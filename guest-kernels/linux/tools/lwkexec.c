@@ -17,7 +17,7 @@
 
 #define OWN_FAILURE 125
 #define CPUS (64 * IKC_PROCESS_CPU_WORDS)
-#define POLL_US 50
+#define POLL_US 100
 
 static const char usage[] =
 	"usage: lwkexec -p PARTITION [--cpus LIST] [--poll US] [--local CALLS] [--offload CALLS]\n"
@@ -25,7 +25,7 @@ static const char usage[] =
 	"       lwkexec -p PARTITION --memory\n"
 	"Runs PROGRAM on the LWK of PARTITION; its files, and all else that is Linux's, are those of this process.\n"
 	"  --cpus LIST      on these CPUs of the partition, as 1-3,5: a thread on each while there are enough\n"
-	"  --poll US        either side looks so long for the other's word before it sleeps: 50 microseconds, if not given;\n"
+	"  --poll US        either side looks so long for the other's word before it sleeps: 100 microseconds, if not given;\n"
 	"                   0 where the partitions share processors\n"
 	"  --local CALLS    the LWK makes these system calls, if it can: names or numbers, as getpid,96\n"
 	"  --offload CALLS  this process makes them, if it can; what is said last counts\n"

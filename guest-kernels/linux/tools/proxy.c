@@ -43,9 +43,13 @@ bool proxy_send(const struct proxy *proxy, const struct ikc_process_message *mes
 	return sent == sizeof(*message);
 }
 
-static bool is_whole(ssize_t got)
+/* As long as its kind is. */
+static bool is_whole(ssize_t got, const struct ikc_process_message *message)
 {
-	if (got >= 0 && got != sizeof(struct ikc_process_message)) {
+	bool may_be_short = message->kind == IKC_PROCESS_CALL || message->kind == IKC_PROCESS_ZAP;
+	bool is_short = got == IKC_PROCESS_SHORT && may_be_short;
+
+	if (got >= 0 && got != sizeof(*message) && !is_short) {
 		errno = EPROTO;
 		return false;
 	}
@@ -59,7 +63,7 @@ bool proxy_receive(const struct proxy *proxy, struct ikc_process_message *messag
 	do
 		got = read(proxy->channel, message, sizeof(*message));
 	while (got < 0 && errno == EINTR);
-	return is_whole(got);
+	return is_whole(got, message);
 }
 
 bool proxy_turn(const struct proxy *proxy, struct ikc_turn *turn)
@@ -69,7 +73,7 @@ bool proxy_turn(const struct proxy *proxy, struct ikc_turn *turn)
 	do
 		got = ioctl(proxy->channel, IKC_IOCTL_TURN, turn);
 	while (got < 0 && errno == EINTR);
-	return is_whole(got);
+	return is_whole(got, proxy_turn_message(turn));
 }
 
 /* Asked, and not sent yet. */

@@ -372,7 +372,7 @@ static void *work(void *first)
 			proxy_look(proxy, look_ns);
 		is_last = !__atomic_sub_fetch(&waiting, 1, __ATOMIC_SEQ_CST);
 		turn.looks = serve(&worker, proxy_turn_message(&turn));
-		turn.length = turn.looks ? sizeof(struct ikc_process_message) : 0;
+		turn.length = turn.looks ? IKC_PROCESS_SHORT : 0;
 		__atomic_add_fetch(&waiting, 1, __ATOMIC_SEQ_CST);
 	}
 	finish();

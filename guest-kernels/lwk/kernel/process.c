@@ -97,21 +97,21 @@ void process_put(struct process *process)
 /* ---- to the proxy ---- */
 
 /* Under the lock. 0, -EAGAIN: no room, and a thread is woken when there is; -ESRCH. */
-static int try_tell_locked(struct process *process, const struct ikc_process_message *message)
+static int try_tell_locked(struct process *process, const struct ikc_process_message *message, bool is_short)
 {
 	int err = -ESRCH;
 
 	if (process->channel)
-		err = channel_send(process->channel, message, sizeof(*message));
+		err = channel_send(process->channel, message, is_short ? IKC_PROCESS_SHORT : sizeof(*message));
 	if (err == -EAGAIN)
 		process->wants_room = true;
 	return err && err != -EAGAIN ? -ESRCH : err;
 }
 
-static int try_tell(struct process *process, const struct ikc_process_message *message)
+static int try_tell(struct process *process, const struct ikc_process_message *message, bool is_short)
 {
 	uint64_t flags = spin_lock(&process->lock);
-	int err = try_tell_locked(process, message);
+	int err = try_tell_locked(process, message, is_short);
 
 	spin_unlock(&process->lock, flags);
 	return err;
@@ -122,7 +122,7 @@ int process_tell(const struct ikc_process_message *message)
 	struct process *process = this_thread()->process;
 	int err;
 
-	while ((err = try_tell(process, message)) == -EAGAIN)
+	while ((err = try_tell(process, message, false)) == -EAGAIN)
 		thread_wait();
 	return err;
 }
@@ -288,7 +288,7 @@ static void await_answer(struct thread *thread)
 }
 
 /* 0, with *looked_at if the thread is to look for the answer; -EAGAIN or -ESRCH. */
-static int ask(struct thread *thread, struct ikc_process_message *message, struct channel **looked_at)
+static int ask(struct thread *thread, struct ikc_process_message *message, bool is_short, struct channel **looked_at)
 {
 	struct process *process = thread->process;
 	uint64_t flags = spin_lock(&process->lock);
@@ -302,7 +302,7 @@ static int ask(struct thread *thread, struct ikc_process_message *message, struc
 	*looked_at = process->look_ns && !others_can_run() ? process->channel : NULL;
 	thread->looks = *looked_at;
 	stop_sleeping_here(process);
-	err = try_tell_locked(process, message);
+	err = try_tell_locked(process, message, is_short);
 	if (err)
 		thread->looks = false;
 	spin_unlock(&process->lock, flags);
@@ -318,15 +318,15 @@ static void give_up(struct thread *thread)
 	spin_unlock(&thread->process->lock, flags);
 }
 
-int64_t process_ask(struct ikc_process_message *message)
+int64_t process_ask(struct ikc_process_message *message, bool is_short)
 {
 	struct thread *thread = this_thread();
 	struct channel *channel;
-	int err = ask(thread, message, &channel);
+	int err = ask(thread, message, is_short, &channel);
 
 	if (!err && channel)
 		look_for_answer(thread, channel);
-	for (; err == -EAGAIN; err = try_tell(thread->process, message))
+	for (; err == -EAGAIN; err = try_tell(thread->process, message, is_short))
 		thread_wait();
 	if (!err)
 		await_answer(thread);

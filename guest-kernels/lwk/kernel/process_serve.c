@@ -251,11 +251,22 @@ static int answer(struct channel *channel, const struct ikc_process_message *ask
 }
 
 /* What was lent could still change; nobody lends so little. */
+static bool is_whole(const struct channel_message *taken)
+{
+	const struct ikc_process_message *message = (const struct ikc_process_message *)taken->payload;
+
+	if (taken->lent || taken->length < IKC_PROCESS_SHORT)
+		return false;
+	if (message->kind == IKC_PROCESS_RESULT || message->kind == IKC_PROCESS_TELL)
+		return true;
+	return taken->length == sizeof(*message);
+}
+
 static int message(struct channel *channel, const struct channel_message *taken)
 {
 	const struct ikc_process_message *asked = (const struct ikc_process_message *)taken->payload;
 
-	if (taken->length != sizeof(*asked) || taken->lent)
+	if (!is_whole(taken))
 		return 0; /* a stranger's; who waits for an answer to it waits for himself */
 	return take_statement(channel, asked) ? 0 : answer(channel, asked);
 }

@@ -127,7 +127,7 @@ void signal_stop(void)
 
 	signal_set_stopped(thread->process, true);
 	thread->interrupted = true;
-	process_ask(&message);
+	process_ask(&message, true);
 	thread->interrupted = interrupted;
 }
 

@@ -19,9 +19,11 @@ enum place { LOCAL = 1, EITHER, OFFLOAD, REFUSE };
 
 static const struct {
 	enum place place;
+	bool is_long; /* more arguments than a short message has words */
 	const char *arguments;
 } table[] = {
-#define IKC_SYSCALL(number, name, place, arguments) [number] = { place, arguments },
+#define IKC_SYSCALL(number, name, place, arguments) \
+	[number] = { place, sizeof(arguments) - 1 > IKC_PROCESS_SHORT_WORDS, arguments },
 #include <ikc/ikc_syscalls.def>
 #undef IKC_SYSCALL
 };
@@ -61,6 +63,12 @@ static bool is_made_here(const struct call *call)
 	return table[call->number].place == LOCAL;
 }
 
+/* Of a number that is not in the table nobody knows. */
+static bool is_told_in_three_words(uint64_t number)
+{
+	return number < ARRAY_SIZE(table) && table[number].place && !table[number].is_long;
+}
+
 int64_t offload(struct call *call)
 {
 	struct ikc_process_message message = { .kind = IKC_PROCESS_CALL, .flags = call->flags, .number = call->number };
@@ -72,7 +80,7 @@ int64_t offload(struct call *call)
 		message.words[i] = call->args[i];
 	message.words[6] = call->facts;
 	call->thread->offloads++;
-	result = process_ask(&message);
+	result = process_ask(&message, !call->flags && is_told_in_three_words(call->number));
 	ids_note(call->process, call->number, result, changes);
 	ikc_status_offloaded(time_ns() - begin);
 	return result;
@@ -98,7 +106,7 @@ int offload_zap(uint64_t start, uint64_t size, uint32_t flags)
 {
 	struct ikc_process_message message = { .kind = IKC_PROCESS_ZAP, .flags = flags, .words = { start, size } };
 
-	return process_ask(&message);
+	return process_ask(&message, true);
 }
 
 /* ---- the calls ---- */

@@ -143,8 +143,8 @@ int process_tell(const struct ikc_process_message *message);
 
 /*
  * Asks the proxy by this thread, and waits for the answer. -ESRCH as above. If a signal is due meanwhile the proxy is told
- * to interrupt what it does.
+ * to interrupt what it does. `is_short`: nothing is said in the words behind the first three.
  */
-int64_t process_ask(struct ikc_process_message *message);
+int64_t process_ask(struct ikc_process_message *message, bool is_short);
 
 #endif
