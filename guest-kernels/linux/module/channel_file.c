@@ -352,7 +352,7 @@ static long channel_file_ioctl(struct file *file, unsigned int command, unsigned
 
 	if (READ_ONCE(channel_file->fabric->stopping))
 		return -ENODEV;
-	if (likely(command == IKC_IOCTL_TURN)) /* what a call of a program waits for does not go through all others */
+	if (command == IKC_IOCTL_TURN) /* what a call of a program waits for does not go through all others */
 		return channel_turns_turn(&channel_file->turns, pointer, !(file->f_flags & O_NONBLOCK));
 	switch (command) {
 	case FIONREAD:
