@@ -8,12 +8,15 @@
 
 /* ---- the watch ---- */
 
-/* There was time for the peer to come by. */
+/*
+ * There was time for the peer to come by. `owes` falls before the look at what is left, and who sends raises it afterwards: what
+ * is not seen here is owed still.
+ */
 static __always_inline void channel_turns_settle(struct channel_turns *turns)
 {
 	if (!READ_ONCE(turns->owes))
 		return;
-	WRITE_ONCE(turns->owes, false);
+	smp_store_mb(turns->owes, false);
 	channel_ring_for_left(turns->channel);
 }
 
@@ -27,8 +30,8 @@ static bool channel_turns_are_safe(const struct channel_turns *turns)
  * A worker has gone away with a message. The peer is rung for what it has not taken. If messages were taken meanwhile, turns end
  * fast enough, and the watch goes on; else another worker is woken, who asks to be rung.
  *
- * `watched` falls before the look whether all is safe, and who makes it unsafe raises `watched` afterwards: one of the two
- * sees the other.
+ * `watched` falls before the look whether all is safe and what is owed, and who makes it unsafe or goes away owing raises
+ * `watched` afterwards: one of the two sees the other.
  */
 static void channel_turns_watch(struct timer_list *watch)
 {
@@ -43,6 +46,7 @@ static void channel_turns_watch(struct timer_list *watch)
 	}
 	atomic_set(&turns->watched, 0);
 	smp_mb();
+	channel_turns_settle(turns);
 	if (!channel_turns_are_safe(turns)) {
 		WRITE_ONCE(turns->asks, true);
 		wake_up_interruptible(&turns->channel->workers);
