@@ -11,7 +11,7 @@
 
 enum ikc_process_constant {
 	IKC_PROCESS_MAGIC = 0x434f5250, /* "PROC" */
-	IKC_PROCESS_VERSION = 3,
+	IKC_PROCESS_VERSION = 4,
 	IKC_PROCESS_WORDS = 8,
 	IKC_PROCESS_NODES = 6, /* of which PAGES tells */
 	IKC_PROCESS_CPU_WORDS = 4, /* START can name the first 256 CPUs */

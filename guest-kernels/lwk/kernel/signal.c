@@ -47,6 +47,17 @@ static void forget_opposite(struct process *process, uint32_t number)
 	}
 }
 
+/* Under the lock. */
+static void post(struct process *process, uint32_t number, const struct signal_cause *cause)
+{
+	forget_opposite(process, number);
+	if (is_ignored(&process->actions[number - 1], number))
+		return;
+	process->causes[number - 1] = *cause;
+	__atomic_or_fetch(&process->pending, SIGNAL_BIT(number), __ATOMIC_RELEASE);
+	process_wake_all(process);
+}
+
 void signal_process(struct process *process, uint32_t number, const struct signal_cause *cause)
 {
 	uint64_t flags;
@@ -56,12 +67,16 @@ void signal_process(struct process *process, uint32_t number, const struct signa
 		return;
 	}
 	flags = spin_lock(&process->lock);
-	forget_opposite(process, number);
-	if (!is_ignored(&process->actions[number - 1], number)) {
-		process->causes[number - 1] = *cause;
-		__atomic_or_fetch(&process->pending, SIGNAL_BIT(number), __ATOMIC_RELEASE);
-		process_wake_all(process);
-	}
+	post(process, number, cause);
+	spin_unlock(&process->lock, flags);
+}
+
+void signal_by_proxy(struct process *process, uint32_t number, const struct signal_cause *cause)
+{
+	uint64_t flags = spin_lock(&process->lock);
+
+	process->continued += number == SIGCONT;
+	post(process, number, cause);
 	spin_unlock(&process->lock, flags);
 }
 
@@ -105,27 +120,35 @@ uint32_t signal_take(struct thread *thread, uint64_t set, struct signal_cause *c
 
 /* ---- stopped ---- */
 
+/* Under the lock. */
+static void set_stopped(struct process *process, bool stopped)
+{
+	__atomic_store_n(&process->stopped, stopped, __ATOMIC_RELEASE);
+	process_wake_all(process);
+}
+
 void signal_set_stopped(struct process *process, bool stopped)
 {
 	uint64_t flags = spin_lock(&process->lock);
 
-	__atomic_store_n(&process->stopped, stopped, __ATOMIC_RELEASE);
-	process_wake_all(process);
+	set_stopped(process, stopped);
 	spin_unlock(&process->lock, flags);
 }
 
-/* The proxy stops before it can answer. No signal interrupts that: none is taken before both go on. */
-void signal_stop(void)
+/*
+ * The proxy stops before it can answer, unless it has had another SIGCONT meanwhile. No signal interrupts that: none is taken
+ * before both go on.
+ */
+static void stop_proxy(uint64_t continued)
 {
 	struct thread *thread = this_thread();
 	struct ikc_process_message message = {
 		.kind = IKC_PROCESS_CALL,
 		.number = SYSCALL_KILL,
-		.words = { thread->process->id, SIGSTOP },
+		.words = { thread->process->id, SIGSTOP, continued },
 	};
 	bool interrupted = thread->interrupted;
 
-	signal_set_stopped(thread->process, true);
 	thread->interrupted = true;
 	process_ask(&message);
 	thread->interrupted = interrupted;
@@ -173,18 +196,21 @@ void signal_deliver(struct trap_frame *frame)
 	struct process *process = thread->process;
 	struct signal_action action = { 0 };
 	struct signal_cause cause;
-	uint64_t flags = spin_lock(&process->lock);
+	uint64_t flags = spin_lock(&process->lock), continued;
 	uint32_t number = take(thread, ~thread->signal_mask, &cause);
+	bool stops;
 
 	if (number)
 		action = use_action(process, number);
+	stops = number && action.handler == SIG_DFL && STOPS_BY_DEFAULT & SIGNAL_BIT(number);
+	if (stops) /* a SIGCONT from here on undoes it */
+		set_stopped(process, true);
+	continued = process->continued;
 	spin_unlock(&process->lock, flags);
-	if (!number || is_ignored(&action, number))
+	if (stops)
+		stop_proxy(continued);
+	if (stops || !number || is_ignored(&action, number))
 		return;
-	if (action.handler == SIG_DFL && STOPS_BY_DEFAULT & SIGNAL_BIT(number)) {
-		signal_stop();
-		return;
-	}
 	if (action.handler == SIG_DFL) {
 		process_end(process, number);
 		return;

@@ -38,6 +38,7 @@ struct process {
 	struct thread **threads; /* PROCESS_THREADS_MAX of them */
 
 	bool stopped; /* no thread goes to user mode */
+	uint64_t continued; /* how often the proxy has told of SIGCONT */
 	bool ending; /* set once, with `status` */
 	uint32_t status; /* as wait(2) tells it */
 

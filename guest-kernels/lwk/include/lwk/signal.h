@@ -71,11 +71,11 @@ struct trap_frame;
 /* One for the process. Any context but NMI. */
 void signal_process(struct process *process, uint32_t number, const struct signal_cause *cause);
 
+/* The same, of one that the proxy was sent. */
+void signal_by_proxy(struct process *process, uint32_t number, const struct signal_cause *cause);
+
 /* Its proxy was stopped, or goes on: no thread of the process is in user mode meanwhile. Any context but NMI. */
 void signal_set_stopped(struct process *process, bool stopped);
-
-/* Stops the process of this thread, and its proxy, as by SIGSTOP; returns when both go on. */
-void signal_stop(void);
 
 /* With the process's lock. */
 void signal_thread(struct thread *thread, uint32_t number, const struct signal_cause *cause);
