@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "error.h"
 #include "everywhere.h"
@@ -18,6 +19,8 @@
 
 static const struct proxy *proxy;
 static uint64_t blocked; /* those that wait to be forwarded: a bit each */
+
+__thread uint32_t signals_slot = NO_SLOT;
 
 /* Held from when a signal is taken until it is sent. */
 static pthread_mutex_t order = PTHREAD_MUTEX_INITIALIZER;
@@ -30,11 +33,11 @@ static uint64_t bit_of(int number)
 
 /* ---- one by one ---- */
 
-static void forward(int number, const siginfo_t *info)
+static void forward(int number, const siginfo_t *info, uint32_t slot)
 {
 	struct ikc_process_message message = {
 		.kind = IKC_PROCESS_SIGNAL,
-		.slot = NO_SLOT,
+		.slot = slot,
 		.number = number,
 		.words = { (uint32_t)info->si_code, (uint32_t)info->si_pid, info->si_uid },
 	};
@@ -59,7 +62,7 @@ static void forward_all(void)
 
 	while ((number = take(&info)) > 0) {
 		continued += number == SIGCONT;
-		forward(number, &info);
+		forward(number, &info, NO_SLOT);
 	}
 }
 
@@ -82,13 +85,13 @@ long signals_stop(uint64_t continued_before)
 
 /* ---- from the beginning ---- */
 
-/* One that is for the thread alone, by what its call has done: no other could take it. */
+/* One that the call of this thread has brought about is for the program's thread that made it. Others may have sent it too. */
 static void forward_own(int number, siginfo_t *info, void *unused)
 {
 	int error = errno;
 
 	(void)unused;
-	forward(number, info);
+	forward(number, info, info->si_pid == getpid() ? signals_slot : NO_SLOT);
 	errno = error;
 }
 

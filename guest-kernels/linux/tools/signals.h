@@ -10,6 +10,9 @@
 
 #include "proxy.h"
 
+/* Of the call that this thread makes. */
+extern __thread uint32_t signals_slot;
+
 /* From now on, for this thread and those that it begins. */
 void signals_begin(const struct proxy *proxy);
 

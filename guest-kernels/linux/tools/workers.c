@@ -182,6 +182,7 @@ static uint64_t call_word(const struct ikc_process_message *message)
 
 static void begin_call(struct worker *worker, const struct ikc_process_message *message)
 {
+	signals_slot = message->slot;
 	ikc_store_ordered(&worker->call, call_word(message));
 }
 

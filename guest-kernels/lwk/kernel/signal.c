@@ -29,10 +29,94 @@ static bool is_ignored(const struct signal_action *action, uint32_t number)
 
 bool signal_is_due(const struct thread *thread)
 {
-	uint64_t pending = __atomic_load_n(&thread->pending, __ATOMIC_ACQUIRE) |
-			   __atomic_load_n(&thread->process->pending, __ATOMIC_ACQUIRE);
+	uint64_t pending = __atomic_load_n(&thread->pending, __ATOMIC_ACQUIRE);
 
+	if (__atomic_load_n(&thread->alerted, __ATOMIC_ACQUIRE))
+		pending |= __atomic_load_n(&thread->process->pending, __ATOMIC_ACQUIRE);
 	return pending & ~thread->signal_mask;
+}
+
+/* Those that it would take. */
+static uint64_t taken_by(const struct thread *thread)
+{
+	return ~__atomic_load_n(&thread->signal_mask, __ATOMIC_RELAXED) |
+	       __atomic_load_n(&thread->awaited, __ATOMIC_RELAXED);
+}
+
+/* Under the lock. Who will come by for others comes last: it may be late. NULL: all block it. */
+static struct thread *best_for(struct process *process, uint64_t bit)
+{
+	uint64_t others = process->pending & ~bit;
+	struct thread *second = NULL;
+
+	for (uint32_t slot = 0; slot < PROCESS_THREADS_MAX; slot++) {
+		struct thread *thread = process->threads[slot];
+
+		if (!thread || !(taken_by(thread) & bit))
+			continue;
+		if (!thread->alerted || !(others & taken_by(thread)))
+			return thread;
+		if (!second)
+			second = thread;
+	}
+	return second;
+}
+
+/* Under the lock. */
+static void alert(struct process *process, uint64_t bit)
+{
+	struct thread *thread = best_for(process, bit);
+
+	if (!thread)
+		return;
+	__atomic_store_n(&thread->alerted, true, __ATOMIC_RELEASE);
+	thread_wake(thread);
+}
+
+/* Under the lock. For each of the set. */
+static void alert_for(struct process *process, uint64_t set)
+{
+	for (; set; set &= set - 1)
+		alert(process, set & -set);
+}
+
+/* Under the lock. */
+static void alert_as_needed(struct thread *thread)
+{
+	__atomic_store_n(&thread->alerted, thread->process->pending & taken_by(thread), __ATOMIC_RELEASE);
+}
+
+void signal_pass_on(const struct thread *thread)
+{
+	if (thread->alerted)
+		alert_for(thread->process, thread->process->pending & taken_by(thread));
+}
+
+/* Whoever makes one pending just now sees what is written here, or is seen to. */
+static void take_others(struct thread *thread, uint64_t mask, uint64_t awaited)
+{
+	struct process *process = thread->process;
+	uint64_t before = taken_by(thread), flags;
+
+	__atomic_store_n(&thread->awaited, awaited, __ATOMIC_RELAXED);
+	__atomic_store_n(&thread->signal_mask, mask, __ATOMIC_SEQ_CST);
+	if (!__atomic_load_n(&process->pending, __ATOMIC_SEQ_CST))
+		return;
+	flags = spin_lock(&process->lock);
+	if (thread->alerted)
+		alert_for(process, process->pending & before & ~taken_by(thread));
+	alert_as_needed(thread);
+	spin_unlock(&process->lock, flags);
+}
+
+void signal_set_mask(uint64_t mask)
+{
+	take_others(this_thread(), mask & ~SIGNALS_UNBLOCKABLE, 0);
+}
+
+void signal_await(uint64_t set)
+{
+	take_others(this_thread(), this_thread()->signal_mask, set);
 }
 
 /* What stops and what continues undo each other. Under the lock. */
@@ -50,12 +134,14 @@ static void forget_opposite(struct process *process, uint32_t number)
 /* Under the lock. */
 static void post(struct process *process, uint32_t number, const struct signal_cause *cause)
 {
+	uint64_t bit = SIGNAL_BIT(number);
+
 	forget_opposite(process, number);
-	if (is_ignored(&process->actions[number - 1], number))
+	if (is_ignored(&process->actions[number - 1], number) || process->pending & bit)
 		return;
 	process->causes[number - 1] = *cause;
-	__atomic_or_fetch(&process->pending, SIGNAL_BIT(number), __ATOMIC_RELEASE);
-	process_wake_all(process);
+	__atomic_or_fetch(&process->pending, bit, __ATOMIC_SEQ_CST);
+	alert(process, bit);
 }
 
 void signal_process(struct process *process, uint32_t number, const struct signal_cause *cause)
@@ -71,12 +157,16 @@ void signal_process(struct process *process, uint32_t number, const struct signa
 	spin_unlock(&process->lock, flags);
 }
 
-void signal_by_proxy(struct process *process, uint32_t number, const struct signal_cause *cause)
+void signal_by_proxy(struct process *process, uint32_t slot, uint32_t number, const struct signal_cause *cause)
 {
 	uint64_t flags = spin_lock(&process->lock);
+	struct thread *thread = slot < PROCESS_THREADS_MAX ? process->threads[slot] : NULL;
 
 	process->continued += number == SIGCONT;
-	post(process, number, cause);
+	if (thread)
+		signal_thread(thread, number, cause);
+	else
+		post(process, number, cause);
 	spin_unlock(&process->lock, flags);
 }
 
@@ -106,6 +196,7 @@ static uint32_t take(struct thread *thread, uint64_t set, struct signal_cause *c
 		*cause = process->causes[number - 1];
 		__atomic_and_fetch(&process->pending, ~SIGNAL_BIT(number), __ATOMIC_RELAXED);
 	}
+	alert_as_needed(thread);
 	return number;
 }
 
@@ -175,9 +266,10 @@ static void call_handler(struct trap_frame *frame, uint32_t number, const struct
 		process_end(thread->process, SIGSEGV); /* no stack to tell it on */
 		return;
 	}
-	thread->signal_mask |= action->mask & ~SIGNALS_UNBLOCKABLE;
+	mask = thread->signal_mask | action->mask;
 	if (!(action->flags & SA_NODEFER))
-		thread->signal_mask |= SIGNAL_BIT(number);
+		mask |= SIGNAL_BIT(number);
+	signal_set_mask(mask);
 }
 
 /* The action as it is now; under the lock. */
