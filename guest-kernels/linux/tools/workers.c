@@ -19,10 +19,12 @@
 #include "everywhere.h"
 #include "facts.h"
 #include "file_areas.h"
+#include "own_memory.h"
 #include "raw_call.h"
 #include "raw_signal.h"
 #include "signals.h"
 #include "stops.h"
+#include "structures.h"
 #include "views.h"
 
 #define WORKER_STACK (256 * 1024)
@@ -143,6 +145,8 @@ static long close_range_around(const uint64_t *words)
 /* The program knows nothing of the files and the threads that the proxy has for itself. */
 static long make_call(uint64_t number, const uint64_t *words)
 {
+	long result;
+
 	switch (number) {
 	case SYS_close:
 	case SYS_dup:
@@ -169,7 +173,10 @@ static long make_call(uint64_t number, const uint64_t *words)
 			return -EOPNOTSUPP;
 		break;
 	}
-	return everywhere_is_meant(number, words) ? everywhere_call(number, words) : raw_call(number, words);
+	if (structures_call(number, words, &result))
+		return result;
+	result = everywhere_is_meant(number, words) ? everywhere_call(number, words) : raw_call(number, words);
+	return result >= 0 && own_memory_opened(number, result) ? -EACCES : result;
 }
 
 /* ---- messages ---- */
