@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #define QUESTION (SIGRTMIN + 2) /* taken after the other two: its number is higher */
-#define PATIENCE_S 20
+#define LOOKS 20000 /* a millisecond each, and not a time: a computer may stand still meanwhile */
 
 /* ---- who is stopped ---- */
 
@@ -67,9 +67,13 @@ static void begin(char **words)
 static bool is_answered(void)
 {
 	struct pollfd entry = { .fd = answers, .events = POLLIN };
+	int looks = 0;
 	char byte;
 
-	return poll(&entry, 1, PATIENCE_S * 1000) == 1 && read(answers, &byte, 1) == 1;
+	while (poll(&entry, 1, 1) != 1)
+		if (++looks == LOOKS)
+			return false;
+	return read(answers, &byte, 1) == 1;
 }
 
 static bool answers_question(void)
@@ -96,7 +100,7 @@ static bool comes_to_be_stopped(void)
 	const struct timespec pause = { 0, 1000000 };
 	int looks;
 
-	for (looks = 0; looks < PATIENCE_S * 1000; looks++) {
+	for (looks = 0; looks < LOOKS; looks++) {
 		if (is_told_to_be_stopped())
 			return true;
 		nanosleep(&pause, NULL);
