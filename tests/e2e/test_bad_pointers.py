@@ -40,6 +40,9 @@ cat /tmp/said
 SAID = """\
 every call was tried
 structures were tried
+options were tried
+the process was tried
+changing ones were tried
 ranges were tried
 lengths were tried
 numbers were tried

@@ -10,11 +10,17 @@ from tests.e2e.conftest import build_program, install
 
 LWK = "lwk0"
 PROGRAM = "/tmp/process_lives"
+ORDER = "/tmp/signal_order"
 
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_program("process_lives", tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def order(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_program("signal_order", tmp_path_factory)
 
 
 @pytest.fixture
@@ -84,8 +90,18 @@ def test_program_may_handle_what_would_stop_it(host: Enclave) -> None:
       echo ready >/tmp/ready; while :; do :; done' & proxy=$!
     wait_until [ -s /tmp/ready ]
     kill -TSTP $proxy
-    wait_until [ -s /tmp/stopped ] # of two at once, the one may undo the other
+    wait_until [ -s /tmp/stopped ] # of two at once, the one may undo the other, on Linux as well
     kill -CONT $proxy; wait $proxy; echo $?
     """
     host.host.succeed("rm", "-f", "/tmp/ready", "/tmp/stopped")
     assert run(host, script).splitlines() == ["stop", "continue", "3"]
+
+
+@pytest.mark.parametrize("life", ["compute", "wait"])
+@pytest.mark.parametrize("last", ["go", "stop"])
+def test_last_of_two_signals_at_once_holds(last: str, life: str, duo: Enclave, order: Path) -> None:
+    install(duo, order, ORDER)
+    rounds = 300
+    turns = (ORDER, last, str(rounds))
+    assert duo.host.run(*turns, ORDER, life).text == f"{rounds}\n"
+    assert duo.host.run(*turns, "lwkexec", "-p", LWK, ORDER, life).text == f"{rounds}\n"

@@ -208,6 +208,15 @@ struct ikc_turn {
  */
 #define IKC_IOCTL_TURN _IOWR(IKC_IOCTL, 15, struct ikc_turn)
 
+/*
+ * TURN fails by EINTR when one of these signals, a bit each, is pending for the thread or the process, although all threads
+ * block them; it stays pending. They need handlers, or Linux does by default what they are for.
+ */
+#define IKC_IOCTL_SIGNALS _IOW(IKC_IOCTL, 19, __u64)
+
+/* Stops the process, as by SIGSTOP. EINTR: not while SIGCONT, one of SIGNALS, is pending. */
+#define IKC_IOCTL_STOP _IO(IKC_IOCTL, 20)
+
 /* ---- /dev/ikc-window-<partition> ---- */
 
 struct ikc_space_open {

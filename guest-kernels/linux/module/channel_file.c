@@ -367,6 +367,10 @@ static long channel_file_ioctl(struct file *file, unsigned int command, unsigned
 		return channel_file_send_several(file, pointer);
 	case IKC_IOCTL_MEASURE:
 		return channel_file_measure(channel_file, pointer);
+	case IKC_IOCTL_SIGNALS:
+		return channel_turns_await_signals(&channel_file->turns, pointer);
+	case IKC_IOCTL_STOP:
+		return channel_turns_stop(&channel_file->turns);
 	default:
 		return -ENOTTY;
 	}

@@ -124,6 +124,47 @@ fault:
 	return -EFAULT;
 }
 
+/* ---- signals ---- */
+
+static_assert(_NSIG_WORDS == 1, "a set is a word");
+
+/* Those that are pending for this thread or its process, of the ones that end a turn. */
+static __always_inline u64 channel_turns_signals(const struct channel_turns *turns)
+{
+	return turns->signals &
+	       (READ_ONCE(current->pending.signal.sig[0]) | READ_ONCE(current->signal->shared_pending.signal.sig[0]));
+}
+
+/* Who sleeps is woken for them; they stay pending, because they are blocked again before he leaves the kernel. */
+static void channel_turns_unblock(const struct channel_turns *turns, sigset_t *blocked)
+{
+	sigset_t set = { { turns->signals } };
+
+	sigprocmask(SIG_UNBLOCK, &set, blocked);
+}
+
+long channel_turns_await_signals(struct channel_turns *turns, const u64 __user *argument)
+{
+	return get_user(turns->signals, argument);
+}
+
+/* What SIGCONT undoes as long as it is pending, as any SIGSTOP. To send one would undo a SIGCONT that is. */
+long channel_turns_stop(const struct channel_turns *turns)
+{
+	struct sighand_struct *own = rcu_dereference_protected(current->sighand, true); /* as long as we run */
+	long err = 0;
+
+	spin_lock_irq(&own->siglock);
+	if (channel_turns_signals(turns) & sigmask(SIGCONT)) {
+		err = -EINTR;
+	} else {
+		sigaddset(&current->pending.signal, SIGSTOP);
+		set_thread_flag(TIF_SIGPENDING);
+	}
+	spin_unlock_irq(&own->siglock);
+	return err;
+}
+
 /* ---- sending ---- */
 
 struct turn_sending {
@@ -214,8 +255,10 @@ static int channel_turns_try_sleepily(struct channel_turns *turns, bool asks, st
 static noinline int channel_turns_sleep(struct channel_turns *turns, bool looked, struct ikc_turn *turn)
 {
 	DEFINE_WAIT_FUNC(entry, woken_wake_function);
+	sigset_t blocked;
 	int err;
 
+	channel_turns_unblock(turns, &blocked);
 	if (!atomic_read(&turns->looks)) /* else he who does sees to it when he stops */
 		channel_turns_settle(turns);
 	channel_turns_queue(turns, turn->looks, &entry);
@@ -224,13 +267,14 @@ static noinline int channel_turns_sleep(struct channel_turns *turns, bool looked
 		if (err != -EAGAIN)
 			break;
 		if (signal_pending(current)) {
-			err = -ERESTARTSYS;
+			err = -EINTR; /* if it is blocked again soon, nobody begins the call anew */
 			break;
 		}
 		wait_woken(&entry, TASK_INTERRUPTIBLE, MAX_SCHEDULE_TIMEOUT);
 	}
 	remove_wait_queue(&turns->channel->workers, &entry);
-	if (err == -ERESTARTSYS && ikc_receiver_ready(&turns->channel->receiver))
+	sigprocmask(SIG_SETMASK, &blocked, NULL);
+	if (err == -EINTR && ikc_receiver_ready(&turns->channel->receiver))
 		wake_up_interruptible(&turns->channel->workers);
 	return err;
 }
@@ -259,6 +303,8 @@ static __always_inline int channel_turns_take(struct channel_turns *turns, struc
 	bool looked = false;
 	int err = -EAGAIN;
 
+	if (channel_turns_signals(turns))
+		return -EINTR;
 	if (turn->looks)
 		err = channel_turns_look(turns, turn, &looked);
 	if (err == -EAGAIN)

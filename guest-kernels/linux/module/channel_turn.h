@@ -22,6 +22,7 @@ struct channel_turns {
 	bool owes;	  /* an answer went to somebody who comes by: he is to be rung if it takes him long */
 	bool asks;	  /* the next worker that finds nothing shall ask to be rung */
 	u64 seen;	  /* how many messages had been taken when the watch last looked */
+	u64 signals;	  /* that end a turn although they are blocked: a bit each */
 	struct timer_list watch;
 };
 
@@ -32,5 +33,11 @@ void channel_turns_end(struct channel_turns *turns);
 
 /* IKC_IOCTL_TURN; -EAGAIN if it shall not `wait`. */
 long channel_turns_turn(struct channel_turns *turns, struct ikc_turn __user *turn, bool wait);
+
+/* IKC_IOCTL_SIGNALS */
+long channel_turns_await_signals(struct channel_turns *turns, const u64 __user *argument);
+
+/* IKC_IOCTL_STOP */
+long channel_turns_stop(const struct channel_turns *turns);
 
 #endif

@@ -18,6 +18,11 @@ static bool is_the_programs(uint64_t address, size_t size)
 	return address < IKC_USER_END && size <= IKC_USER_END - address;
 }
 
+bool program_memory_has(uint64_t address)
+{
+	return is_the_programs(address, 0);
+}
+
 bool program_memory_read(uint64_t address, void *to, size_t size)
 {
 	struct iovec here = { to, size }, there = { (void *)address, size };

@@ -11,6 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Nothing of the proxy's is there, or right behind it. */
+bool program_memory_has(uint64_t address);
+
 bool program_memory_read(uint64_t address, void *to, size_t size);
 bool program_memory_write(uint64_t address, const void *from, size_t size);
 

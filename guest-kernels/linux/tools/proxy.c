@@ -68,12 +68,7 @@ bool proxy_receive(const struct proxy *proxy, struct ikc_process_message *messag
 
 bool proxy_turn(const struct proxy *proxy, struct ikc_turn *turn)
 {
-	int got;
-
-	do
-		got = ioctl(proxy->channel, IKC_IOCTL_TURN, turn);
-	while (got < 0 && errno == EINTR);
-	return is_whole(got, proxy_turn_message(turn));
+	return is_whole(ioctl(proxy->channel, IKC_IOCTL_TURN, turn), proxy_turn_message(turn));
 }
 
 /* Asked, and not sent yet. */

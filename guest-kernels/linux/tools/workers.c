@@ -19,12 +19,14 @@
 #include "everywhere.h"
 #include "facts.h"
 #include "file_areas.h"
+#include "own_memory.h"
 #include "raw_call.h"
 #include "raw_signal.h"
+#include "signals.h"
 #include "stops.h"
+#include "structures.h"
 #include "views.h"
 
-#define NO_SLOT UINT32_MAX
 #define WORKER_STACK (256 * 1024)
 #define INTERRUPT_SIGNAL SIGRTMAX /* it and EVERYWHERE_SIGNAL are not forwarded */
 
@@ -48,6 +50,8 @@ struct worker {
 
 static pthread_mutex_t all_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct worker *all; /* under it; none ever leaves */
+
+static uint32_t answered[IKC_PROCESS_THREADS]; /* the life of each slot's last question that is over */
 
 /* ---- the end ---- */
 
@@ -141,6 +145,8 @@ static long close_range_around(const uint64_t *words)
 /* The program knows nothing of the files and the threads that the proxy has for itself. */
 static long make_call(uint64_t number, const uint64_t *words)
 {
+	long result;
+
 	switch (number) {
 	case SYS_close:
 	case SYS_dup:
@@ -158,12 +164,19 @@ static long make_call(uint64_t number, const uint64_t *words)
 		break;
 	case SYS_close_range:
 		return close_range_around(words);
+	case SYS_kill:
+		if ((pid_t)words[0] == getpid()) /* the LWK asks, which knows what else this signal is about */
+			return signals_stop(words[2]);
+		break;
 	case SYS_setsockopt: /* Linux would send pages from where they are, when they are another program's */
 		if ((uint32_t)words[1] == SOL_SOCKET && (uint32_t)words[2] == SO_ZEROCOPY)
 			return -EOPNOTSUPP;
 		break;
 	}
-	return everywhere_is_meant(number, words) ? everywhere_call(number, words) : raw_call(number, words);
+	if (structures_call(number, words, &result))
+		return result;
+	result = everywhere_is_meant(number, words) ? everywhere_call(number, words) : raw_call(number, words);
+	return result >= 0 && own_memory_opened(number, result) ? -EACCES : result;
 }
 
 /* ---- messages ---- */
@@ -176,6 +189,7 @@ static uint64_t call_word(const struct ikc_process_message *message)
 
 static void begin_call(struct worker *worker, const struct ikc_process_message *message)
 {
+	signals_slot = message->slot;
 	ikc_store_ordered(&worker->call, call_word(message));
 }
 
@@ -202,8 +216,7 @@ static bool interrupt_worker(struct worker *worker, const struct ikc_process_mes
 	return true;
 }
 
-/* False: that call is over. */
-static bool interrupt_once(const struct ikc_process_message *message)
+static void interrupt_once(const struct ikc_process_message *message)
 {
 	struct worker *worker;
 
@@ -212,15 +225,30 @@ static bool interrupt_once(const struct ikc_process_message *message)
 	pthread_mutex_unlock(&all_lock);
 	while (worker && !interrupt_worker(worker, message))
 		worker = worker->next;
-	return worker;
 }
 
-/* Again and again: the signal may come before the worker is where it can be interrupted, and is lost then. */
+static bool is_over(const struct ikc_process_message *message)
+{
+	return message->slot >= IKC_PROCESS_THREADS ||
+	       (int32_t)(__atomic_load_n(&answered[message->slot], __ATOMIC_RELAXED) - message->life) >= 0;
+}
+
+static void note_answer(const struct ikc_process_message *message)
+{
+	if (message->slot < IKC_PROCESS_THREADS)
+		__atomic_store_n(&answered[message->slot], message->life, __ATOMIC_RELAXED);
+}
+
+/*
+ * Again and again: the worker that has taken the call may not have begun it, and a signal that comes before it is where it can
+ * be interrupted is lost.
+ */
 static void serve_interrupt(const struct ikc_process_message *message)
 {
 	useconds_t pause_us = 1000;
 
-	while (interrupt_once(message)) {
+	while (!is_over(message)) {
+		interrupt_once(message);
 		usleep(pause_us);
 		pause_us = pause_us < 100000 ? pause_us * 2 : pause_us;
 	}
@@ -299,6 +327,7 @@ static bool serve(struct worker *worker, struct ikc_process_message *message)
 	default:
 		die(EXIT_FAILED, "%s sends a message of kind %u", proxy->partition, message->kind);
 	}
+	note_answer(message);
 	message->kind = kind;
 	message->flags = 0;
 	message->number = result;
@@ -319,34 +348,41 @@ static bool take_aside(const struct ikc_process_message *message)
 	return true;
 }
 
-/* What is to be told of local calls is told in their order: before anybody takes the next message. */
-static bool turn_traced(struct ikc_turn *turn)
+/* Answers by what is in *turn, if it has a length, and takes the next message; hands on the signals that come meanwhile. */
+static bool take_any(struct ikc_turn *turn)
 {
-	static pthread_mutex_t order = PTHREAD_MUTEX_INITIALIZER;
-	struct ikc_process_message *message = proxy_turn_message(turn);
 	bool received;
 
-	if (turn->length && !proxy_send(proxy, message))
-		return false;
-	pthread_mutex_lock(&order);
-	while ((received = proxy_receive(proxy, message)) && take_aside(message))
-		;
-	pthread_mutex_unlock(&order);
+	while (!(received = proxy_turn(proxy, turn)) && errno == EINTR)
+		signals_forward();
 	return received;
 }
 
-/* Answers by what is in *turn, if it has a length, and takes the next message. */
-static bool take_turn(struct ikc_turn *turn)
+/* As take_any(), of messages that are more than told. */
+static bool take_one(struct ikc_turn *turn)
 {
-	bool received;
+	bool received = take_any(turn);
 
-	if (tracing != CALL_TRACE_OFF)
-		return turn_traced(turn);
-	received = proxy_turn(proxy, turn);
 	while (received && take_aside(proxy_turn_message(turn))) {
 		turn->length = 0;
-		received = proxy_turn(proxy, turn);
+		received = take_any(turn);
 	}
+	return received;
+}
+
+/* What is to be told of local calls is told in their order: before anybody takes the next message. */
+static bool take_one_traced(struct ikc_turn *turn)
+{
+	static pthread_mutex_t order = PTHREAD_MUTEX_INITIALIZER;
+	bool received;
+
+	if (turn->length && !proxy_send(proxy, proxy_turn_message(turn)))
+		return false;
+	turn->length = 0;
+	turn->looks = true; /* who else would? */
+	pthread_mutex_lock(&order);
+	received = take_one(turn);
+	pthread_mutex_unlock(&order);
 	return received;
 }
 
@@ -367,7 +403,7 @@ static void *work(void *first)
 	uint32_t taken = 0;
 
 	join_all(&worker);
-	while (take_turn(&turn)) {
+	while (tracing == CALL_TRACE_OFF ? take_one(&turn) : take_one_traced(&turn)) {
 		if (first && ++taken == IKC_PROCESS_BEGINNING)
 			proxy_look(proxy, look_ns);
 		is_last = !__atomic_sub_fetch(&waiting, 1, __ATOMIC_SEQ_CST);
@@ -379,64 +415,24 @@ static void *work(void *first)
 	return NULL;
 }
 
-/* ---- signals ---- */
-
-/* What is sent to the proxy is meant for the program. */
-static void forward(int number, siginfo_t *info, void *unused)
-{
-	struct ikc_process_message message = {
-		.kind = IKC_PROCESS_SIGNAL,
-		.slot = NO_SLOT,
-		.number = number,
-		.words = { (uint32_t)info->si_code, (uint32_t)info->si_pid, info->si_uid },
-	};
-	int error = errno;
-
-	(void)unused;
-	proxy_send(proxy, &message);
-	errno = error;
-}
-
 /* It is enough that a call is interrupted by it. */
 static void interrupted(int number)
 {
 	(void)number;
 }
 
-/* Not those that a program brings upon itself, nor what its terminal stops it by. Ignored ones stay so. */
-static void forward_signals(void)
-{
-	static const int kept[] = { SIGKILL, SIGSTOP, SIGTTIN, SIGTTOU, SIGSEGV, SIGBUS,
-				    SIGILL, SIGFPE, SIGTRAP, SIGSYS, SIGCHLD, SIGURG, SIGWINCH };
-	const struct raw_action action = raw_action_of(forward, SA_SIGINFO | SA_RESTART);
-	const struct sigaction interruption = { .sa_handler = interrupted };
-	struct raw_action old;
-	uint64_t before;
-	int number;
-	size_t i;
-
-	raw_sigprocmask(SIG_BLOCK, ~0ull, &before); /* none comes while an ignored one has the handler */
-	sigaction(INTERRUPT_SIGNAL, &interruption, NULL);
-	for (number = 1; number < EVERYWHERE_SIGNAL; number++) {
-		bool keep = number == 32 || number == 33; /* a program's C library's own */
-
-		for (i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
-			keep |= kept[i] == number;
-		if (!keep && !raw_sigaction(number, &action, &old) && (void *)old.handler == (void *)SIG_IGN)
-			raw_sigaction(number, &old, NULL);
-	}
-	raw_sigprocmask(SIG_SETMASK, before, NULL);
-}
-
 void workers_run(const struct proxy *opened, const struct program *program, enum call_trace trace,
 		 uint64_t look_for_ns)
 {
+	const struct sigaction interruption = { .sa_handler = interrupted };
+
 	proxy = opened;
 	tracing = trace;
 	look_ns = look_for_ns;
 	stops_tell(proxy);
 	everywhere_begin();
-	forward_signals();
+	sigaction(INTERRUPT_SIGNAL, &interruption, NULL);
+	signals_begin(proxy);
 	views_begin(proxy, program, have_another_wait);
 	waiting = 1;
 	work(&waiting);

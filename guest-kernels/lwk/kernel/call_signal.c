@@ -44,16 +44,15 @@ int64_t call_rt_sigprocmask(struct call *call)
 	if (call->args[1]) {
 		if (copy_from_user(&set, call->args[1], sizeof(set)))
 			return -EFAULT;
-		set &= ~SIGNALS_UNBLOCKABLE;
 		switch (call->args[0]) {
 		case SIG_BLOCK:
-			call->thread->signal_mask |= set;
+			signal_set_mask(old | set);
 			break;
 		case SIG_UNBLOCK:
-			call->thread->signal_mask &= ~set;
+			signal_set_mask(old & ~set);
 			break;
 		case SIG_SETMASK:
-			call->thread->signal_mask = set;
+			signal_set_mask(set);
 			break;
 		default:
 			return -EINVAL;
@@ -72,7 +71,7 @@ int64_t call_rt_sigreturn(struct call *call)
 		signal_fault(call->frame, SIGSEGV, &cause);
 		return 0;
 	}
-	call->thread->signal_mask = mask & ~SIGNALS_UNBLOCKABLE;
+	signal_set_mask(mask);
 	return call->frame->rax;
 }
 
@@ -96,7 +95,7 @@ int64_t call_rt_sigsuspend(struct call *call)
 		return -EFAULT;
 	thread->saved_mask = thread->signal_mask;
 	thread->restores_mask = true;
-	thread->signal_mask = mask & ~SIGNALS_UNBLOCKABLE;
+	signal_set_mask(mask);
 	while (!signal_is_due(thread) && !process_is_ending(call->process))
 		thread_wait();
 	return -EINTR;
@@ -135,9 +134,11 @@ int64_t call_rt_sigtimedwait(struct call *call)
 		return err ? err : -EFAULT;
 	if (deadline != UINT64_MAX)
 		sleep_begin(&sleeper, deadline);
+	signal_await(set);
 	while (!(number = signal_take(thread, set & ~SIGNALS_UNBLOCKABLE, &cause)) && !sleep_is_over(&sleeper) &&
 	       !signal_is_due(thread) && !process_is_ending(call->process))
 		thread_wait();
+	signal_await(0);
 	if (deadline != UINT64_MAX)
 		sleep_end(&sleeper);
 	if (!number)

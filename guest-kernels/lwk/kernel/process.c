@@ -366,6 +366,7 @@ static bool leave_table(struct process *process, struct thread *thread)
 	if (!last) {
 		process->thread_count--;
 		process->threads[thread->slot] = NULL;
+		signal_pass_on(thread);
 		process->cpu_ns += thread_cpu_time(thread);
 		process->offloads += thread->offloads;
 	}

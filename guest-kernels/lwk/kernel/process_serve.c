@@ -207,7 +207,7 @@ static void take_signal(struct process *process, const struct ikc_process_messag
 		.uid = message->words[2],
 	};
 
-	signal_process(process, message->number, &cause);
+	signal_by_proxy(process, message->slot, message->number, &cause);
 }
 
 /* To what is no question. False: it is one. */

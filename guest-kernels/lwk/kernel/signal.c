@@ -29,10 +29,94 @@ static bool is_ignored(const struct signal_action *action, uint32_t number)
 
 bool signal_is_due(const struct thread *thread)
 {
-	uint64_t pending = __atomic_load_n(&thread->pending, __ATOMIC_ACQUIRE) |
-			   __atomic_load_n(&thread->process->pending, __ATOMIC_ACQUIRE);
+	uint64_t pending = __atomic_load_n(&thread->pending, __ATOMIC_ACQUIRE);
 
+	if (__atomic_load_n(&thread->alerted, __ATOMIC_ACQUIRE))
+		pending |= __atomic_load_n(&thread->process->pending, __ATOMIC_ACQUIRE);
 	return pending & ~thread->signal_mask;
+}
+
+/* Those that it would take. */
+static uint64_t taken_by(const struct thread *thread)
+{
+	return ~__atomic_load_n(&thread->signal_mask, __ATOMIC_RELAXED) |
+	       __atomic_load_n(&thread->awaited, __ATOMIC_RELAXED);
+}
+
+/* Under the lock. Who will come by for others comes last: it may be late. NULL: all block it. */
+static struct thread *best_for(struct process *process, uint64_t bit)
+{
+	uint64_t others = process->pending & ~bit;
+	struct thread *second = NULL;
+
+	for (uint32_t slot = 0; slot < PROCESS_THREADS_MAX; slot++) {
+		struct thread *thread = process->threads[slot];
+
+		if (!thread || !(taken_by(thread) & bit))
+			continue;
+		if (!thread->alerted || !(others & taken_by(thread)))
+			return thread;
+		if (!second)
+			second = thread;
+	}
+	return second;
+}
+
+/* Under the lock. */
+static void alert(struct process *process, uint64_t bit)
+{
+	struct thread *thread = best_for(process, bit);
+
+	if (!thread)
+		return;
+	__atomic_store_n(&thread->alerted, true, __ATOMIC_RELEASE);
+	thread_wake(thread);
+}
+
+/* Under the lock. For each of the set. */
+static void alert_for(struct process *process, uint64_t set)
+{
+	for (; set; set &= set - 1)
+		alert(process, set & -set);
+}
+
+/* Under the lock. */
+static void alert_as_needed(struct thread *thread)
+{
+	__atomic_store_n(&thread->alerted, thread->process->pending & taken_by(thread), __ATOMIC_RELEASE);
+}
+
+void signal_pass_on(const struct thread *thread)
+{
+	if (thread->alerted)
+		alert_for(thread->process, thread->process->pending & taken_by(thread));
+}
+
+/* Whoever makes one pending just now sees what is written here, or is seen to. */
+static void take_others(struct thread *thread, uint64_t mask, uint64_t awaited)
+{
+	struct process *process = thread->process;
+	uint64_t before = taken_by(thread), flags;
+
+	__atomic_store_n(&thread->awaited, awaited, __ATOMIC_RELAXED);
+	__atomic_store_n(&thread->signal_mask, mask, __ATOMIC_SEQ_CST);
+	if (!__atomic_load_n(&process->pending, __ATOMIC_SEQ_CST))
+		return;
+	flags = spin_lock(&process->lock);
+	if (thread->alerted)
+		alert_for(process, process->pending & before & ~taken_by(thread));
+	alert_as_needed(thread);
+	spin_unlock(&process->lock, flags);
+}
+
+void signal_set_mask(uint64_t mask)
+{
+	take_others(this_thread(), mask & ~SIGNALS_UNBLOCKABLE, 0);
+}
+
+void signal_await(uint64_t set)
+{
+	take_others(this_thread(), this_thread()->signal_mask, set);
 }
 
 /* What stops and what continues undo each other. Under the lock. */
@@ -47,6 +131,19 @@ static void forget_opposite(struct process *process, uint32_t number)
 	}
 }
 
+/* Under the lock. */
+static void post(struct process *process, uint32_t number, const struct signal_cause *cause)
+{
+	uint64_t bit = SIGNAL_BIT(number);
+
+	forget_opposite(process, number);
+	if (is_ignored(&process->actions[number - 1], number) || process->pending & bit)
+		return;
+	process->causes[number - 1] = *cause;
+	__atomic_or_fetch(&process->pending, bit, __ATOMIC_SEQ_CST);
+	alert(process, bit);
+}
+
 void signal_process(struct process *process, uint32_t number, const struct signal_cause *cause)
 {
 	uint64_t flags;
@@ -56,12 +153,20 @@ void signal_process(struct process *process, uint32_t number, const struct signa
 		return;
 	}
 	flags = spin_lock(&process->lock);
-	forget_opposite(process, number);
-	if (!is_ignored(&process->actions[number - 1], number)) {
-		process->causes[number - 1] = *cause;
-		__atomic_or_fetch(&process->pending, SIGNAL_BIT(number), __ATOMIC_RELEASE);
-		process_wake_all(process);
-	}
+	post(process, number, cause);
+	spin_unlock(&process->lock, flags);
+}
+
+void signal_by_proxy(struct process *process, uint32_t slot, uint32_t number, const struct signal_cause *cause)
+{
+	uint64_t flags = spin_lock(&process->lock);
+	struct thread *thread = slot < PROCESS_THREADS_MAX ? process->threads[slot] : NULL;
+
+	process->continued += number == SIGCONT;
+	if (thread)
+		signal_thread(thread, number, cause);
+	else
+		post(process, number, cause);
 	spin_unlock(&process->lock, flags);
 }
 
@@ -91,6 +196,7 @@ static uint32_t take(struct thread *thread, uint64_t set, struct signal_cause *c
 		*cause = process->causes[number - 1];
 		__atomic_and_fetch(&process->pending, ~SIGNAL_BIT(number), __ATOMIC_RELAXED);
 	}
+	alert_as_needed(thread);
 	return number;
 }
 
@@ -105,27 +211,35 @@ uint32_t signal_take(struct thread *thread, uint64_t set, struct signal_cause *c
 
 /* ---- stopped ---- */
 
+/* Under the lock. */
+static void set_stopped(struct process *process, bool stopped)
+{
+	__atomic_store_n(&process->stopped, stopped, __ATOMIC_RELEASE);
+	process_wake_all(process);
+}
+
 void signal_set_stopped(struct process *process, bool stopped)
 {
 	uint64_t flags = spin_lock(&process->lock);
 
-	__atomic_store_n(&process->stopped, stopped, __ATOMIC_RELEASE);
-	process_wake_all(process);
+	set_stopped(process, stopped);
 	spin_unlock(&process->lock, flags);
 }
 
-/* The proxy stops before it can answer. No signal interrupts that: none is taken before both go on. */
-void signal_stop(void)
+/*
+ * The proxy stops before it can answer, unless it has had another SIGCONT meanwhile. No signal interrupts that: none is taken
+ * before both go on.
+ */
+static void stop_proxy(uint64_t continued)
 {
 	struct thread *thread = this_thread();
 	struct ikc_process_message message = {
 		.kind = IKC_PROCESS_CALL,
 		.number = SYSCALL_KILL,
-		.words = { thread->process->id, SIGSTOP },
+		.words = { thread->process->id, SIGSTOP, continued },
 	};
 	bool interrupted = thread->interrupted;
 
-	signal_set_stopped(thread->process, true);
 	thread->interrupted = true;
 	process_ask(&message, true);
 	thread->interrupted = interrupted;
@@ -152,9 +266,10 @@ static void call_handler(struct trap_frame *frame, uint32_t number, const struct
 		process_end(thread->process, SIGSEGV); /* no stack to tell it on */
 		return;
 	}
-	thread->signal_mask |= action->mask & ~SIGNALS_UNBLOCKABLE;
+	mask = thread->signal_mask | action->mask;
 	if (!(action->flags & SA_NODEFER))
-		thread->signal_mask |= SIGNAL_BIT(number);
+		mask |= SIGNAL_BIT(number);
+	signal_set_mask(mask);
 }
 
 /* The action as it is now; under the lock. */
@@ -173,18 +288,21 @@ void signal_deliver(struct trap_frame *frame)
 	struct process *process = thread->process;
 	struct signal_action action = { 0 };
 	struct signal_cause cause;
-	uint64_t flags = spin_lock(&process->lock);
+	uint64_t flags = spin_lock(&process->lock), continued;
 	uint32_t number = take(thread, ~thread->signal_mask, &cause);
+	bool stops;
 
 	if (number)
 		action = use_action(process, number);
+	stops = number && action.handler == SIG_DFL && STOPS_BY_DEFAULT & SIGNAL_BIT(number);
+	if (stops) /* a SIGCONT from here on undoes it */
+		set_stopped(process, true);
+	continued = process->continued;
 	spin_unlock(&process->lock, flags);
-	if (!number || is_ignored(&action, number))
+	if (stops)
+		stop_proxy(continued);
+	if (stops || !number || is_ignored(&action, number))
 		return;
-	if (action.handler == SIG_DFL && STOPS_BY_DEFAULT & SIGNAL_BIT(number)) {
-		signal_stop();
-		return;
-	}
 	if (action.handler == SIG_DFL) {
 		process_end(process, number);
 		return;

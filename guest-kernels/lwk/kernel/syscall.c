@@ -15,8 +15,6 @@ enum place { LOCAL = 1, EITHER, OFFLOAD, REFUSE };
 #define SYSCALL_SIZE 2 /* bytes of the instruction */
 #define FUTEX_NUMBER 202
 
-#define X32_BIT 0x40000000 /* the same calls for programs of 32-bit pointers, which do not run here */
-
 static const struct {
 	enum place place;
 	bool is_long; /* more arguments than a short message has words */
@@ -141,11 +139,9 @@ static int64_t call_here(struct call *call)
 static int64_t make(struct call *call)
 {
 	uint64_t begin = call->process->traces ? time_ns() : 0;
-	int64_t result = CALL_OFFLOAD;
+	int64_t result = -ENOSYS; /* also if Linux knows it: which of its arguments are pointers is not known here */
 
-	if (call->number & X32_BIT)
-		result = -ENOSYS;
-	else if (call->number < ARRAY_SIZE(table) && table[call->number].place)
+	if (call->number < ARRAY_SIZE(table) && table[call->number].place)
 		result = call_here(call);
 	if (result == CALL_OFFLOAD)
 		return offload_and_tell(call);

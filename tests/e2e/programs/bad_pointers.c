@@ -7,20 +7,30 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/ethtool.h>
+#include <linux/filter.h>
+#include <linux/sockios.h>
+#include <mqueue.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
+#include <sys/un.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -287,6 +297,214 @@ static void try_structures_with(uint64_t place, const int *pair)
 		;
 }
 
+static void must_be(const char *name, long result, long expected)
+{
+	long got = result < 0 ? -errno : result;
+
+	if (got != expected)
+		complain("another errno", name, 0, expected, got);
+}
+
+/* Each would be read, or written to, if the proxy made the call with it. */
+static void try_options_with(uint64_t place, int socket_file)
+{
+	struct sock_fprog filter = { 1, (void *)place };
+	struct ifconf list = { .ifc_len = 1000, .ifc_buf = (void *)place };
+	struct ifreq link = { .ifr_name = "lo", .ifr_data = (void *)place };
+	struct iovec bad = { (void *)place, 8 };
+	struct sigevent event = { .sigev_notify = SIGEV_THREAD, .sigev_value.sival_ptr = (void *)place };
+	uint64_t derivation[6] = { (uint64_t)"sha1", place };
+
+	must_be("SO_ATTACH_FILTER", setsockopt(socket_file, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)),
+		-EFAULT);
+	must_be("SIOCGIFCONF", ioctl(socket_file, SIOCGIFCONF, &list), -EFAULT);
+	must_be("SIOCETHTOOL", ioctl(socket_file, SIOCETHTOOL, &link), -EFAULT);
+	must_be("KEYCTL_INSTANTIATE_IOV", syscall(SYS_keyctl, 20, 1, &bad, 1, 0), -EFAULT);
+	must_be("KEYCTL_DH_COMPUTE", syscall(SYS_keyctl, 23, scratch, scratch, 16, derivation), -EFAULT);
+	must_be("mq_notify", syscall(SYS_mq_notify, -1, &event), -EFAULT);
+}
+
+/* What is good does what it did. */
+static void try_good_options(int socket_file)
+{
+	struct sock_filter all = { .code = BPF_RET | BPF_K, .k = UINT32_MAX };
+	struct sock_fprog filter = { 1, &all };
+	struct ifreq links[8];
+	struct ifconf list = { .ifc_len = sizeof(links), .ifc_req = links };
+	uint8_t window[64] = { 0 };
+	socklen_t length = sizeof(window);
+
+	must_be("SO_ATTACH_FILTER", setsockopt(socket_file, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)), 0);
+	must_be("SIOCGIFCONF", ioctl(socket_file, SIOCGIFCONF, &list), 0);
+	if (list.ifc_len < (int)sizeof(links[0]) || strcmp(links[0].ifr_name, "lo"))
+		complain("does not list lo", "SIOCGIFCONF", 0, list.ifc_len, 0);
+	must_be("TCP_ZEROCOPY_RECEIVE", getsockopt(socket_file, IPPROTO_TCP, TCP_ZEROCOPY_RECEIVE, window, &length),
+		-ENOPROTOOPT);
+	must_be("SG_IO", ioctl(socket_file, 0x2285, scratch), -ENOTTY);
+}
+
+static void try_options(void)
+{
+	int socket_file = socket(AF_INET, SOCK_STREAM, 0);
+	size_t i;
+
+	for (i = 0; i < place_count; i++)
+		try_options_with(places[i], socket_file);
+	try_good_options(socket_file);
+	check_that_nothing_else_changed("options");
+	puts("options were tried");
+}
+
+/* ---- memory of a process, by its name and its number ---- */
+
+static bool is_thread_of_proxy(int id)
+{
+	char path[64], text[512] = "", *group;
+	int file;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", id);
+	file = open(path, O_RDONLY);
+	if (file < 0 || read(file, text, sizeof(text) - 1) <= 0)
+		return false;
+	close(file);
+	group = strstr(text, "Tgid:");
+	return group && atoi(group + 5) == getpid();
+}
+
+static void try_thread(int id)
+{
+	struct iovec good = { scratch, 8 };
+	char path[64];
+	size_t i;
+
+	for (i = 0; i < place_count; i++) {
+		struct iovec bad = { (void *)places[i], 8 };
+
+		must_fail("process_vm_readv of a thread", places[i], process_vm_readv(id, &good, 1, &bad, 1, 0));
+	}
+	snprintf(path, sizeof(path), "/proc/%d/mem", id);
+	must_be(path, open(path, O_RDWR), -EACCES);
+}
+
+static void try_process(void)
+{
+	int folder = open("/proc/self", O_PATH), id, found = 0;
+
+	must_be("/proc/self/mem", open("/proc/self/mem", O_RDWR), -EACCES);
+	must_be("mem", openat(folder, "mem", O_RDONLY), -EACCES);
+	unlink("/tmp/bad_pointers.link");
+	must_be("a link", symlink("/proc/thread-self/mem", "/tmp/bad_pointers.link"), 0);
+	must_be("by a link", open("/tmp/bad_pointers.link", O_RDWR), -EACCES);
+	for (id = getpid() + 1; id < getpid() + 100; id++)
+		if (is_thread_of_proxy(id)) {
+			try_thread(id);
+			found++;
+		}
+	puts(found ? "the process was tried" : "no other thread of the proxy was found");
+}
+
+/* ---- messages come and go as they do ---- */
+
+static void try_good_messages(void)
+{
+	char control[2][64], text[2][8];
+	struct sockaddr_un own = { .sun_family = AF_UNIX, .sun_path = "\0good" }, from[2];
+	struct iovec out[2] = { { "left", 4 }, { "right", 5 } }, in[2] = { { text[0], 4 }, { text[1], 8 } };
+	struct mmsghdr many[2] = { 0 };
+	int one = 1, file = socket(AF_UNIX, SOCK_DGRAM, 0), i;
+	const socklen_t length = offsetof(struct sockaddr_un, sun_path) + 5;
+
+	must_be("bind", bind(file, (struct sockaddr *)&own, length), 0);
+	must_be("SO_PASSCRED", setsockopt(file, SOL_SOCKET, SO_PASSCRED, &one, sizeof(one)), 0);
+	for (i = 0; i < 2; i++)
+		many[i].msg_hdr = (struct msghdr) { .msg_name = &own, .msg_namelen = length, .msg_iov = out + i, .msg_iovlen = 2 - i };
+	must_be("sendmmsg", sendmmsg(file, many, 2, 0), 2);
+	must_be("sendmmsg, lengths", many[0].msg_len * 10 + many[1].msg_len, 95);
+	for (i = 0; i < 2; i++)
+		many[i].msg_hdr = (struct msghdr) { .msg_name = from + i, .msg_namelen = sizeof(from[i]), .msg_iov = in, .msg_iovlen = 2 - i,
+						    .msg_control = control[i], .msg_controllen = sizeof(control[i]) };
+	must_be("recvmmsg", recvmmsg(file, many, 2, 0, NULL), 2);
+	must_be("recvmmsg, lengths", many[0].msg_len * 10 + many[1].msg_len, 94);
+	for (i = 0; i < 2; i++) {
+		struct cmsghdr *credentials = CMSG_FIRSTHDR(&many[i].msg_hdr);
+
+		must_be("recvmmsg, name", many[i].msg_hdr.msg_namelen, length);
+		must_be("recvmmsg, flags", many[i].msg_hdr.msg_flags, i ? MSG_TRUNC : 0);
+		must_be("recvmmsg, control", credentials && credentials->cmsg_type == SCM_CREDENTIALS, 1);
+	}
+	if (memcmp(text[1], "right", 5))
+		complain("came as something else", "recvmmsg", 0, 0, 0);
+	close(file);
+}
+
+/* ---- pointers that change after they were looked at ---- */
+
+static struct iovec changing;
+static volatile bool changes;
+
+static void *change(void *place)
+{
+	while (changes) {
+		changing.iov_base = place;
+		asm volatile("" ::: "memory");
+		changing.iov_base = scratch;
+		asm volatile("" ::: "memory");
+	}
+	return NULL;
+}
+
+/* Either all is refused, or what is written is the program's. */
+static void try_changing_with(uint64_t place, int *pair)
+{
+	struct msghdr header = { .msg_iov = &changing, .msg_iovlen = 1 };
+	char got[8];
+	int round;
+
+	for (round = 0; round < 500; round++) {
+		struct mmsghdr one = { .msg_hdr = header };
+		long sent = -1;
+
+		switch (round % 3) {
+		case 0:
+			sent = writev(pair[0], &changing, 1);
+			break;
+		case 1:
+			sent = sendmsg(pair[0], &header, 0);
+			break;
+		case 2:
+			sent = sendmmsg(pair[0], &one, 1, 0);
+			break;
+		}
+
+		if (sent < 0)
+			continue;
+		if (recv(pair[1], got, sizeof(got), 0) != sizeof(got) || memcmp(got, "scratch!", sizeof(got))) {
+			complain("was sent", "writev, sendmsg or sendmmsg", round % 3, place, sent);
+			return;
+		}
+	}
+}
+
+static void try_changing(void)
+{
+	pthread_t thread;
+	int pair[2];
+	size_t i;
+
+	if (socketpair(AF_UNIX, SOCK_DGRAM, 0, pair))
+		exit(98);
+	memcpy(scratch, "scratch!", 8);
+	for (i = 0; i < place_count; i++) {
+		changing = (struct iovec) { scratch, 8 };
+		changes = true;
+		pthread_create(&thread, NULL, change, (void *)places[i]);
+		try_changing_with(places[i], pair);
+		changes = false;
+		pthread_join(thread, NULL);
+	}
+	puts("changing ones were tried");
+}
+
 static void try_structures(void)
 {
 	int pair[2];
@@ -303,14 +521,6 @@ static void try_structures(void)
 }
 
 /* ---- calls that are about memory, and about how a program goes on ---- */
-
-static void must_be(const char *name, long result, long expected)
-{
-	long got = result < 0 ? -errno : result;
-
-	if (got != expected)
-		complain("another errno", name, 0, expected, got);
-}
 
 static void try_ranges(void)
 {
@@ -389,6 +599,9 @@ static void try_numbers(void)
 				complain("is not refused", "number", refused[i], hiding[j], result);
 		}
 	must_be("getpid", call_raw(1ul << 32 | SYS_getpid, words), getpid());
+	for (i = 451; i < 600; i++)
+		if (call_raw(i, words) != -ENOSYS)
+			complain("is not refused", "number", i, 0, 0);
 	puts("numbers were tried");
 }
 
@@ -500,6 +713,10 @@ int main(int argc, char **argv)
 	begin_waking();
 	try_every_call();
 	try_structures();
+	try_options();
+	try_process();
+	try_good_messages();
+	try_changing();
 	try_ranges();
 	try_lengths();
 	try_numbers();

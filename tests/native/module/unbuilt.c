@@ -52,6 +52,19 @@ void channel_turns_init(struct channel_turns *turns, struct channel *channel, co
 	turns->stopping = stopping;
 }
 
+long channel_turns_await_signals(struct channel_turns *turns, const u64 __user *argument)
+{
+	(void)turns;
+	(void)argument;
+	return -ENOTTY;
+}
+
+long channel_turns_stop(const struct channel_turns *turns)
+{
+	(void)turns;
+	return -ENOTTY;
+}
+
 void channel_turns_end(struct channel_turns *turns)
 {
 	(void)turns;

@@ -38,6 +38,7 @@ struct process {
 	struct thread **threads; /* PROCESS_THREADS_MAX of them */
 
 	bool stopped; /* no thread goes to user mode */
+	uint64_t continued; /* how often the proxy has told of SIGCONT */
 	bool ending; /* set once, with `status` */
 	uint32_t status; /* as wait(2) tells it */
 
@@ -62,7 +63,7 @@ struct process {
 	struct signal_action actions[SIGNALS]; /* under the lock */
 	uint64_t pending; /* signals; atomic */
 	uint32_t barriers; /* of membarrier(2), those that it has registered for; atomic */
-	struct signal_cause causes[SIGNALS]; /* of those: the last one's, under the lock */
+	struct signal_cause causes[SIGNALS]; /* of those, under the lock */
 
 	struct process *next; /* of all */
 };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Signals, with Linux's numbers and layouts. One that is pending for the process is taken by whichever of its threads
- * goes to user mode first and does not block it.
+ * Signals, with Linux's numbers and layouts. For one that is pending for the process one of its threads that do not block it
+ * is alerted, the first one before others: so one call is interrupted, and no more. Who comes by for another signal takes it
+ * too.
  */
 #ifndef LWK_SIGNAL_H
 #define LWK_SIGNAL_H
@@ -71,16 +72,25 @@ struct trap_frame;
 /* One for the process. Any context but NMI. */
 void signal_process(struct process *process, uint32_t number, const struct signal_cause *cause);
 
+/* The same, of one that the proxy was sent; for the thread in that slot, if there is one. */
+void signal_by_proxy(struct process *process, uint32_t slot, uint32_t number, const struct signal_cause *cause);
+
 /* Its proxy was stopped, or goes on: no thread of the process is in user mode meanwhile. Any context but NMI. */
 void signal_set_stopped(struct process *process, bool stopped);
 
-/* Stops the process of this thread, and its proxy, as by SIGSTOP; returns when both go on. */
-void signal_stop(void);
+/* Blocks these from now on. Of this thread. */
+void signal_set_mask(uint64_t mask);
+
+/* As if these were not blocked, for who waits for them; 0: no more. Of this thread. */
+void signal_await(uint64_t set);
+
+/* A thread that is in its process's table no more was alerted perhaps: another one is. With the process's lock. */
+void signal_pass_on(const struct thread *thread);
 
 /* With the process's lock. */
 void signal_thread(struct thread *thread, uint32_t number, const struct signal_cause *cause);
 
-/* Something is pending that this thread does not block. */
+/* Something is pending for this thread, or it was alerted. */
 bool signal_is_due(const struct thread *thread);
 
 /* Takes one of `set` that is pending for this thread or its process, and that nobody is to be called for. 0: none. */

@@ -58,7 +58,9 @@ struct thread {
 	uint64_t clear_on_exit; /* user address of an int, whose waiters are woken too; 0: none (set_tid_address) */
 	uint64_t robust_list; /* user address, of locks to give up at the end; 0: none */
 	uint32_t exit_status; /* as wait(2) tells it, should it be the last */
-	uint64_t signal_mask;
+	uint64_t signal_mask; /* by signal_set_mask(); others may look */
+	uint64_t awaited; /* signals: by sigtimedwait, though blocked; others may look */
+	bool alerted; /* it is to take what is pending for the process; under its lock */
 	uint64_t pending; /* signals for it alone; atomic */
 	struct signal_cause cause; /* of those: the last one's */
 	struct signal_stack signal_stack;
