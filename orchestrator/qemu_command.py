@@ -35,11 +35,14 @@ LINUX_HZ = {KernelKind.LINUX: 250, KernelKind.SOURCE: 100}
 
 
 class Firmware(Enum):
-    """Each with QEMU's arguments for it. SeaBIOS sets MTRRs and places BARs; qboot does neither, and takes a
-    tenth of the time."""
+    """By its file. SeaBIOS sets MTRRs and places BARs; qboot does neither, and takes a tenth of the time."""
 
-    SEABIOS = ()
-    QBOOT = ("-bios", "qboot.rom")
+    SEABIOS = ""  # QEMU's own choice
+    QBOOT = "qboot.rom"
+
+    @property
+    def args(self) -> tuple[str, ...]:
+        return ("-bios", self.value) if self.value else ()
 
 
 class Acceleration(NamedTuple):
@@ -189,7 +192,7 @@ def qemu_command(
         *memory_args(partition, wiring, placement),
         *numa_args(partition),
         *hmat_args(partition),
-        *firmware_of(partition, accelerator).value,
+        *firmware_of(partition, accelerator).args,
         *kernel_args(partition, wiring, accelerator, tsc_khz),
         *monitor_args(wiring),
         *serial_args(wiring),

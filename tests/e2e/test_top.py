@@ -171,7 +171,9 @@ def test_once_prints_one_table_without_colours(duo: Enclave, duo_command: Comman
     lines = done.stdout.decode().splitlines()
     assert len(lines) == 5
     assert b"\x1b" not in done.stdout
-    coloured = duo_command("top", "-e", duo.name, "--once", "-i", "0.2", environment={"FORCE_COLOR": "1"})
+    coloured = duo_command(
+        "top", "-e", duo.name, "--once", "-i", "0.2", environment={"FORCE_COLOR": "1", "TERM": "xterm"}
+    )
     assert b"\x1b[32mREADY" in coloured.stdout
 
 
