@@ -97,10 +97,12 @@ static long copy_vectors(uint64_t from, uint64_t count, struct iovec *to)
 static long call_with_vectors(uint64_t number, const uint64_t *words, int at)
 {
 	struct iovec vectors[VECTORS_MAX];
-	long error = words[at + 1] > VECTORS_MAX ? 0 : copy_vectors(words[at], words[at + 1], vectors);
+	uint32_t count = words[at + 1]; /* as much of it as Linux looks at, in some of these calls */
+	long error;
 
-	if (words[at + 1] > VECTORS_MAX)
+	if (count > VECTORS_MAX)
 		return raw_call(number, words); /* which looks at none of them */
+	error = copy_vectors(words[at], count, vectors);
 	return error ? error : call_on_copy(number, words, at, vectors);
 }
 

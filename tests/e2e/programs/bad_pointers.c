@@ -320,6 +320,7 @@ static void try_options_with(uint64_t place, int socket_file)
 	must_be("SIOCGIFCONF", ioctl(socket_file, SIOCGIFCONF, &list), -EFAULT);
 	must_be("SIOCETHTOOL", ioctl(socket_file, SIOCETHTOOL, &link), -EFAULT);
 	must_be("KEYCTL_INSTANTIATE_IOV", syscall(SYS_keyctl, 20, 1, &bad, 1, 0), -EFAULT);
+	must_be("KEYCTL_INSTANTIATE_IOV, of which Linux sees 1", syscall(SYS_keyctl, 20, 1, &bad, 1ul << 32 | 1, 0), -EFAULT);
 	must_be("KEYCTL_DH_COMPUTE", syscall(SYS_keyctl, 23, scratch, scratch, 16, derivation), -EFAULT);
 	must_be("mq_notify", syscall(SYS_mq_notify, -1, &event), -EFAULT);
 }
