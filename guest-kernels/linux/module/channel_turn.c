@@ -77,6 +77,7 @@ static __always_inline void channel_turns_leave(struct channel_turns *turns)
 #define TURN_WORDS (IKC_TURN_LENGTH / sizeof(u64))
 #define TURN_FIRST_WORDS 6 /* of a slot, in its first cache line: many messages have no more */
 
+/* All words, however few are sent: what is given back is none of the kernel's stack. */
 static __always_inline int channel_turns_fetch(const struct ikc_turn __user *from, struct ikc_turn *turn)
 {
 	unsigned int i;
@@ -85,15 +86,9 @@ static __always_inline int channel_turns_fetch(const struct ikc_turn __user *fro
 		return -EFAULT;
 	unsafe_get_user(turn->length, &from->length, fault);
 	unsafe_get_user(turn->looks, &from->looks, fault);
-#pragma GCC unroll 6
-	for (i = 0; i < TURN_FIRST_WORDS; i++)
+#pragma GCC unroll 14
+	for (i = 0; i < TURN_WORDS; i++)
 		unsafe_get_user(turn->message[i], &from->message[i], fault);
-	if (turn->length <= TURN_FIRST_WORDS * sizeof(u64))
-		goto done;
-#pragma GCC unroll 8
-	for (; i < TURN_WORDS; i++)
-		unsafe_get_user(turn->message[i], &from->message[i], fault);
-done:
 	user_access_end();
 	return 0;
 fault:
@@ -111,12 +106,11 @@ static __always_inline int channel_turns_give(struct ikc_turn __user *to, const 
 #pragma GCC unroll 6
 	for (i = 0; i < TURN_FIRST_WORDS; i++)
 		unsafe_put_user(turn->message[i], &to->message[i], fault);
-	if (turn->length <= TURN_FIRST_WORDS * sizeof(u64))
-		goto done;
+	if (turn->length > TURN_FIRST_WORDS * sizeof(u64)) {
 #pragma GCC unroll 8
-	for (; i < TURN_WORDS; i++)
-		unsafe_put_user(turn->message[i], &to->message[i], fault);
-done:
+		for (; i < TURN_WORDS; i++)
+			unsafe_put_user(turn->message[i], &to->message[i], fault);
+	}
 	user_access_end();
 	return 0;
 fault:
