@@ -250,47 +250,47 @@ CHANNEL_SHORT int channel_put_locked(struct channel *channel, const struct chann
 	return 0;
 }
 
-CHANNEL_SHORT int channel_send_locked(struct channel *channel, const struct channel_load *load)
+/* `owes`: it is an answer, and the peer may be rung later; NULL: it is none. */
+CHANNEL_SHORT int channel_send_locked(struct channel *channel, const struct channel_load *load, bool *owes)
 {
 	int err = channel_put_locked(channel, load);
 
-	if (!err)
+	if (err)
+		return err;
+	if (owes)
+		channel_ring_for_answer(channel, owes);
+	else
 		channel_ring_if_asleep(channel);
-	return err;
+	return 0;
 }
 
-CHANNEL_SHORT int channel_send_load(struct channel *channel, const struct channel_load *load)
+CHANNEL_SHORT int channel_send_load(struct channel *channel, const struct channel_load *load, bool *owes)
 {
 	int err;
 
 	channel_take_lock(&channel->send_lock);
-	err = channel_send_locked(channel, load);
+	err = channel_send_locked(channel, load, owes);
 	mutex_unlock(&channel->send_lock);
 	return err == -EPROTO ? channel_fault(channel, IKC_RESET_BAD_TAIL) : err;
+}
+
+CHANNEL_SHORT int channel_send_copy(struct channel *channel, const void *payload, u32 length, bool *owes)
+{
+	struct channel_load load = { .payload = payload, .length = length };
+
+	if (length > channel->terms.packet_size)
+		return -EMSGSIZE;
+	return channel_send_load(channel, &load, owes);
 }
 
 int channel_send(struct channel *channel, const void *payload, u32 length)
 {
-	struct channel_load load = { .payload = payload, .length = length };
-
-	if (length > channel->terms.packet_size)
-		return -EMSGSIZE;
-	return channel_send_load(channel, &load);
+	return channel_send_copy(channel, payload, length, NULL);
 }
 
 int channel_send_answer(struct channel *channel, const void *payload, u32 length, bool *owes)
 {
-	struct channel_load load = { .payload = payload, .length = length };
-	int err;
-
-	if (length > channel->terms.packet_size)
-		return -EMSGSIZE;
-	channel_take_lock(&channel->send_lock);
-	err = channel_put_locked(channel, &load);
-	if (!err)
-		channel_ring_for_answer(channel, owes);
-	mutex_unlock(&channel->send_lock);
-	return err == -EPROTO ? channel_fault(channel, IKC_RESET_BAD_TAIL) : err;
+	return channel_send_copy(channel, payload, length, owes);
 }
 
 /* One doorbell for all: it costs more than they do. */
@@ -319,7 +319,7 @@ int channel_lend(struct channel *channel, u32 first, u32 length)
 {
 	struct channel_load load = { .length = length, .first = first };
 
-	return channel_send_load(channel, &load);
+	return channel_send_load(channel, &load, NULL);
 }
 
 static void channel_reap_locked(struct channel *channel)
@@ -586,7 +586,7 @@ bool channel_spin(struct channel *channel, u64 ns)
 CHANNEL_SHORT int channel_ask(struct channel *channel, struct channel_exchange *exchange)
 {
 	struct channel_load load = { .payload = exchange->payload, .length = exchange->length };
-	int err = channel_send_locked(channel, &load);
+	int err = channel_send_locked(channel, &load, NULL);
 
 	exchange->asked = !err;
 	return err;
