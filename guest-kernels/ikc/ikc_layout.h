@@ -350,7 +350,7 @@ struct ikc_slot {
 enum ikc_receiver_waits {
 	IKC_RECEIVER_LOOKS = 0,
 	IKC_RECEIVER_SLEEPS = 1, /* ring */
-	IKC_RECEIVER_COMES_BY = 2, /* it looks before it sleeps; ring if that takes it long, or for what does not come of its own asking */
+	IKC_RECEIVER_COMES_BY = 2, /* it looks before it sleeps; ring if that takes long, or for what it has not asked for */
 };
 
 /* What one side writes for one ring in each direction. Each word has a cache line of its own. */

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from orchestrator.quantities import parse_cpu_list
 from tests.bench.boot import enclave, running
 from tests.bench.figure import Figure, in_turn
 
@@ -106,7 +107,7 @@ def threads_in_sum(runs: int, cpus: str) -> Figure:
     alone, together = (Program("threads", 24, 2400, str(threads)) for threads in (1, THREADS))
     options = f"--cpus {cpus}"
     in_sum, by_one = in_turn(runs, lambda: together.on_lwk(options), lambda: alone.on_lwk(options))
-    looking = len(cpus.split("-")) + 1
+    looking = len(parse_cpu_list(cpus)) + 1
     name = f"an offloaded call, {THREADS} threads on CPU {cpus} in sum"
     limit = 1.0 if (os.cpu_count() or 1) >= looking else None
     return Figure(name, "us", in_sum, "1 thread", by_one, limit)

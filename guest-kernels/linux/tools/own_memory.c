@@ -12,11 +12,6 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-static bool opens(uint64_t number)
-{
-	return number == SYS_open || number == SYS_openat || number == SYS_openat2 || number == SYS_creat;
-}
-
 /* .../PROCESS/mem or .../PROCESS/task/THREAD/mem, where the last number is one of this process's threads. */
 static bool is_own(char *path)
 {
@@ -29,21 +24,18 @@ static bool is_own(char *path)
 	return number && !syscall(SYS_tgkill, getpid(), atoi(number + 1), 0);
 }
 
-bool own_memory_opened(uint64_t number, int file)
+bool own_memory_is(int file)
 {
 	char link[32], path[PATH_MAX];
 	struct statfs system;
 	ssize_t length;
 
-	if (!opens(number) || fstatfs(file, &system) || system.f_type != PROC_SUPER_MAGIC)
+	if (fstatfs(file, &system) || system.f_type != PROC_SUPER_MAGIC)
 		return false;
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", file);
 	length = readlink(link, path, sizeof(path) - 1);
 	if (length < 0)
 		return false;
 	path[length] = '\0';
-	if (!is_own(path))
-		return false;
-	close(file);
-	return true;
+	return is_own(path);
 }

@@ -4,9 +4,7 @@
 #define OWN_MEMORY_H
 
 #include <stdbool.h>
-#include <stdint.h>
 
-/* True: this call has opened it, as that file, which is closed again. */
-bool own_memory_opened(uint64_t number, int file);
+bool own_memory_is(int file);
 
 #endif

@@ -65,7 +65,10 @@ void proxy_tell_memory(const char *partition);
 bool proxy_send(const struct proxy *proxy, const struct ikc_process_message *message);
 bool proxy_receive(const struct proxy *proxy, struct ikc_process_message *message);
 
-/* One of several threads: sends what is in *turn, if it has a length, and takes the next message when it is its turn (ikc_uapi.h). EINTR: a signal. */
+/*
+ * One of several threads: sends what is in *turn, if it has a length, and takes the next message when it is its turn
+ * (ikc_uapi.h). EINTR: a signal.
+ */
 bool proxy_turn(const struct proxy *proxy, struct ikc_turn *turn);
 
 _Static_assert(sizeof(struct ikc_process_message) <= IKC_TURN_LENGTH, "a turn has room for a message");

@@ -142,6 +142,16 @@ static long close_range_around(const uint64_t *words)
 	return result;
 }
 
+static long open_file(uint64_t number, const uint64_t *words)
+{
+	long file = raw_call(number, words);
+
+	if (file < 0 || !own_memory_is(file))
+		return file;
+	close(file);
+	return -EACCES;
+}
+
 /* The program knows nothing of the files and the threads that the proxy has for itself. */
 static long make_call(uint64_t number, const uint64_t *words)
 {
@@ -164,6 +174,11 @@ static long make_call(uint64_t number, const uint64_t *words)
 		break;
 	case SYS_close_range:
 		return close_range_around(words);
+	case SYS_open:
+	case SYS_openat:
+	case SYS_openat2:
+	case SYS_creat:
+		return open_file(number, words);
 	case SYS_kill:
 		if ((pid_t)words[0] == getpid()) /* the LWK asks, which knows what else this signal is about */
 			return signals_stop(words[2]);
@@ -175,8 +190,7 @@ static long make_call(uint64_t number, const uint64_t *words)
 	}
 	if (structures_call(number, words, &result))
 		return result;
-	result = everywhere_is_meant(number, words) ? everywhere_call(number, words) : raw_call(number, words);
-	return result >= 0 && own_memory_opened(number, result) ? -EACCES : result;
+	return everywhere_is_meant(number, words) ? everywhere_call(number, words) : raw_call(number, words);
 }
 
 /* ---- messages ---- */
