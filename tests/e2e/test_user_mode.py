@@ -211,6 +211,12 @@ def test_memory_comes_from_the_nodes_that_were_named(prepared: Enclave) -> None:
     assert said == NODES.splitlines()
 
 
+def test_who_computes_gives_way_to_who_has_its_answer(host: Enclave) -> None:
+    done = host.host.run("lwkexec", "-p", LWK, "--cpus", "1", PROGRAM, "give-way")
+    assert done == host.host.run(PROGRAM, "give-way")
+    assert done.text == "100 answers, read x\n"
+
+
 def test_program_is_on_the_cpus_that_were_named(host: Enclave) -> None:
     for cpus, told in {"1": "1 here", "0,2": "0 2 here", "0-2,9": "0 1 2 here"}.items():
         assert host.host.succeed("lwkexec", "-p", LWK, "--cpus", cpus, PROGRAM, "cpus").strip() == told

@@ -427,6 +427,43 @@ static int block_one_thread(int argc, char **argv)
 	return 0;
 }
 
+static volatile int asks, answers;
+
+/* Each answer comes while another thread has the CPU. */
+static void *ask_often(void *unused)
+{
+	(void)unused;
+	asks = 1;
+	while (answers < 100) {
+		getppid();
+		answers++;
+	}
+	return NULL;
+}
+
+/* Who computes gives way to who has its answer, also while another call blocks. */
+static int give_way(int argc, char **argv)
+{
+	pthread_t reader, asker;
+	void *byte;
+	int ends[2];
+
+	(void)argc, (void)argv;
+	if (pipe(ends) || pthread_create(&reader, NULL, read_from, &ends[0]) ||
+	    pthread_create(&asker, NULL, ask_often, NULL))
+		return 1;
+	while (!asks)
+		sched_yield();
+	while (answers < 100)
+		;
+	if (write(ends[1], "x", 1) != 1)
+		return 1;
+	pthread_join(asker, NULL);
+	pthread_join(reader, &byte);
+	printf("%d answers, read %c\n", answers, (char)(uintptr_t)byte);
+	return 0;
+}
+
 static void *note_cpu(void *noted)
 {
 	*(int *)noted = sched_getcpu();
@@ -600,6 +637,7 @@ static const struct {
 	{ "limits", set_limits },
 	{ "threads", use_threads },
 	{ "blocked", block_one_thread },
+	{ "give-way", give_way },
 	{ "move", move_about },
 	{ "cpus", tell_cpus },
 	{ "signals", take_signals },
