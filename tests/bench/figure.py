@@ -9,9 +9,10 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """`samples` and `baseline` were taken in turn in one run; `limit` bounds median / baseline median.
+    """`samples` and `baseline` were taken in turn in one run, the n-th of each right after each other.
 
-    Where there is nothing to compare with, `baseline` is empty and `limit` bounds the median itself.
+    `limit` bounds the median of the pairs' ratios: a computer that runs faster for some minutes does so for
+    both of a pair. Where there is nothing to compare with, `baseline` is empty and `limit` bounds the median.
     """
 
     name: str
@@ -31,7 +32,8 @@ class Figure:
 
     @property
     def ratio(self) -> float | None:
-        return self.median / self.baseline_median if self.baseline_median else None
+        pairs = zip(self.samples, self.baseline, strict=True)
+        return statistics.median(sample / base for sample, base in pairs) if self.baseline else None
 
     @property
     def verdict(self) -> str:
