@@ -37,6 +37,7 @@ enum ikc_constant {
 
 	IKC_SLOT_SIZE = 128,
 	IKC_SLOT_DATA = 112,
+	IKC_SLOT_LINE = 48, /* of those, in its first cache line */
 	IKC_CONTROL_SLOTS = 16, /* powers of two */
 	IKC_DATA_SLOTS = 256,
 	IKC_MESSAGE_MAX = 4096, /* bytes of payload in one message */
@@ -345,6 +346,8 @@ struct ikc_slot {
 	uint16_t from_port;
 	uint8_t data[IKC_SLOT_DATA];
 };
+
+_Static_assert(__builtin_offsetof(struct ikc_slot, data) + IKC_SLOT_LINE == 64, "one cache line");
 
 /* What `receiver_waits` says. Who does not know a value that is not 0 rings at once: that does no harm. */
 enum ikc_receiver_waits {

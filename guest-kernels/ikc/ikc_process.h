@@ -112,7 +112,7 @@ _Static_assert(sizeof(struct ikc_process_message) == 88, "fits a slot");
  */
 #define IKC_PROCESS_SHORT (__builtin_offsetof(struct ikc_process_message, words) + IKC_PROCESS_SHORT_WORDS * sizeof(uint64_t))
 
-_Static_assert(__builtin_offsetof(struct ikc_slot, data) + IKC_PROCESS_SHORT <= 64, "a short one is one cache line");
+_Static_assert(IKC_PROCESS_SHORT == IKC_SLOT_LINE, "a short one is one cache line");
 
 /* ---- a list of processes: a message to the same port, which no channel is needed for, and its answer ---- */
 

@@ -97,7 +97,7 @@ static bool argument_is_good(const struct call *call, char kind, int at)
 	}
 }
 
-bool call_arguments_are_good(const struct call *call, const char *kinds)
+HOT bool call_arguments_are_good(const struct call *call, const char *kinds)
 {
 	for (int i = 0; kinds[i]; i++)
 		if (!argument_is_good(call, kinds[i], i))

@@ -4,7 +4,7 @@
 #include <lwk/ids.h>
 
 enum {
-	CALL_GETUID = 102,
+	CALL_GETUID = IDS_FIRST_CALL,
 	CALL_GETGID = 104,
 	CALL_SETUID = 105,
 	CALL_SETGID = 106,
@@ -13,13 +13,8 @@ enum {
 	CALL_SETREUID = 113,
 	CALL_SETREGID = 114,
 	CALL_SETRESUID = 117,
-	CALL_SETRESGID = 119,
+	CALL_SETRESGID = IDS_LAST_CALL,
 };
-
-uint32_t ids_changes(struct process *process)
-{
-	return __atomic_load_n(&process->ids.changes, __ATOMIC_ACQUIRE);
-}
 
 static void forget(struct process *process)
 {

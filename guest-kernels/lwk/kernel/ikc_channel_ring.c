@@ -19,7 +19,7 @@ static uint64_t lock(struct channel *channel)
 }
 
 /* Ends what lock() began; then rings the peer, if `ring`. */
-static void unlock(struct channel *channel, uint64_t flags, bool ring)
+HOT static void unlock(struct channel *channel, uint64_t flags, bool ring)
 {
 	uint32_t vector = 0;
 
@@ -139,7 +139,7 @@ static int send_parcel(struct channel *channel, const struct parcel *parcel)
 }
 
 /* What does not go at once goes the long way. */
-int channel_send_slowly(struct channel *channel, const void *payload, uint32_t length)
+HOT int channel_send_slowly(struct channel *channel, const void *payload, uint32_t length)
 {
 	struct parcel parcel = {
 		.message = { .length = length, .to_port = IKC_PACKET_COPIED },
@@ -308,7 +308,7 @@ static int open_reference(struct channel *channel, struct channel_message *messa
 	return message->payload ? 0 : bad_message(channel);
 }
 
-int channel_peek_slowly(struct channel *channel, struct channel_message *message, uint8_t *buffer)
+HOT int channel_peek_slowly(struct channel *channel, struct channel_message *message, uint8_t *buffer)
 {
 	bool peer_closed = channel_flag(&channel->peer_closed); /* before the look: then this is all */
 	int result = ikc_peek(&channel->receiver, &message->taken, buffer, IKC_MESSAGE_MAX);

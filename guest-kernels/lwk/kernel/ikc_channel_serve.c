@@ -50,7 +50,7 @@ static bool claim(struct channel *channel)
 	return try_claim(channel); /* it may have gone before it saw that */
 }
 
-static void release(struct channel *channel)
+HOT static void release(struct channel *channel)
 {
 	ikc_store_ordered(&channel->claimed, false);
 	if (__atomic_load_n(&channel->missed, __ATOMIC_SEQ_CST)) {
@@ -142,7 +142,7 @@ static bool deliver(struct channel *channel, const struct channel_message *messa
 	return !channel->holds;
 }
 
-static unsigned int serve_messages(struct channel *channel, uint8_t *payload)
+HOT static unsigned int serve_messages(struct channel *channel, uint8_t *payload)
 {
 	struct channel_message message;
 	unsigned int taken;
@@ -253,7 +253,7 @@ void channel_attend(struct channel *channel, bool awake)
 		channel_look_soon(channel);
 }
 
-void channel_look(struct channel *channel, uint8_t *buffer)
+HOT void channel_look(struct channel *channel, uint8_t *buffer)
 {
 	if (!ikc_receiver_spin(&channel->receiver, LOOKS) || channel->holds || !try_claim(channel))
 		return;

@@ -47,7 +47,7 @@ void ikc_status_use(void)
 }
 
 /* Added in place, so that they never run backwards, whichever CPU comes last. */
-void ikc_status_offloaded(uint64_t waited_ns)
+HOT void ikc_status_offloaded(uint64_t waited_ns)
 {
 	__atomic_add_fetch(&status->offload_ns, waited_ns, __ATOMIC_RELAXED);
 	__atomic_add_fetch(&status->offloads, 1, __ATOMIC_RELAXED);

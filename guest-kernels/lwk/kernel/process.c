@@ -97,7 +97,7 @@ void process_put(struct process *process)
 /* ---- to the proxy ---- */
 
 /* Under the lock. 0, -EAGAIN: no room, and a thread is woken when there is; -ESRCH. */
-static int try_tell_locked(struct process *process, const struct ikc_process_message *message, bool is_short)
+HOT static int try_tell_locked(struct process *process, const struct ikc_process_message *message, bool is_short)
 {
 	int err = -ESRCH;
 
@@ -210,7 +210,7 @@ static void stop_looking(struct thread *thread, bool sleeps)
 }
 
 /* Others have the CPU, and look when they ask; should it have nothing to do, process_fall_asleep() finds the thread here. */
-static void wait_among_others(struct thread *thread)
+HOT static void wait_among_others(struct thread *thread)
 {
 	struct cpu *cpu = this_cpu();
 
@@ -242,7 +242,7 @@ static uint64_t look_time(const struct process *process)
 }
 
 /* Some looks at the channel, and each time one at what others may have found there. True: it is enough. */
-static bool look_briefly(const struct thread *thread, struct channel *channel)
+HOT static bool look_briefly(const struct thread *thread, struct channel *channel)
 {
 	_Alignas(uint64_t) uint8_t buffer[IKC_MESSAGE_MAX];
 
@@ -318,7 +318,7 @@ static void give_up(struct thread *thread)
 	spin_unlock(&thread->process->lock, flags);
 }
 
-int64_t process_ask(struct ikc_process_message *message, bool is_short)
+HOT int64_t process_ask(struct ikc_process_message *message, bool is_short)
 {
 	struct thread *thread = this_thread();
 	struct channel *channel;
@@ -545,7 +545,7 @@ int process_set_schedule(struct process *process, uint32_t id, const struct thre
 	return thread ? 0 : -ESRCH;
 }
 
-void process_take_answer(struct process *process, const struct ikc_process_message *message)
+HOT void process_take_answer(struct process *process, const struct ikc_process_message *message)
 {
 	uint64_t flags = spin_lock(&process->lock);
 	struct thread *thread = message->slot < PROCESS_THREADS_MAX ? process->threads[message->slot] : NULL;

@@ -169,7 +169,7 @@ static int64_t tell_pages(struct ikc_process_message *reply)
 }
 
 /* The proxy is done with the process. */
-static void let_go(struct channel *channel, struct process *process)
+SELDOM static void let_go(struct channel *channel, struct process *process)
 {
 	holding_of(channel)->let_go = true;
 	process_put(process);
@@ -199,7 +199,7 @@ static int64_t serve(struct channel *channel, const struct ikc_process_message *
 	}
 }
 
-static void take_signal(struct process *process, const struct ikc_process_message *message)
+SELDOM static void take_signal(struct process *process, const struct ikc_process_message *message)
 {
 	struct signal_cause cause = {
 		.code = message->words[0],
@@ -236,7 +236,7 @@ static bool take_statement(struct channel *channel, const struct ikc_process_mes
 }
 
 /* -EAGAIN: when there is room for the answer. */
-static int answer(struct channel *channel, const struct ikc_process_message *asked)
+SELDOM static int answer(struct channel *channel, const struct ikc_process_message *asked)
 {
 	struct ikc_process_message reply = { .kind = IKC_PROCESS_RESULT, .slot = asked->slot, .life = asked->life };
 	int err = channel_wait_for_room(channel, sizeof(reply));
@@ -262,7 +262,7 @@ static bool is_whole(const struct channel_message *taken)
 	return taken->length == sizeof(*message);
 }
 
-static int message(struct channel *channel, const struct channel_message *taken)
+HOT static int message(struct channel *channel, const struct channel_message *taken)
 {
 	const struct ikc_process_message *asked = (const struct ikc_process_message *)taken->payload;
 

@@ -27,7 +27,7 @@ static bool is_ignored(const struct signal_action *action, uint32_t number)
 
 /* ---- pending ---- */
 
-bool signal_is_due(const struct thread *thread)
+HOT bool signal_is_due(const struct thread *thread)
 {
 	uint64_t pending = __atomic_load_n(&thread->pending, __ATOMIC_ACQUIRE);
 

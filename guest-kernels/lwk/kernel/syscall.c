@@ -67,19 +67,19 @@ static bool is_told_in_three_words(uint64_t number)
 	return number < ARRAY_SIZE(table) && table[number].place && !table[number].is_long;
 }
 
-int64_t offload(struct call *call)
+HOT int64_t offload(struct call *call)
 {
 	struct ikc_process_message message = { .kind = IKC_PROCESS_CALL, .flags = call->flags, .number = call->number };
-	uint32_t changes = ids_changes(call->process);
+	uint32_t changes = ids_changes(&call->process->ids);
 	uint64_t begin = time_ns();
 	int64_t result;
 
-	for (int i = 0; i < 6; i++)
-		message.words[i] = call->args[i];
+	__builtin_memcpy(message.words, call->args, sizeof(call->args));
 	message.words[6] = call->facts;
 	call->thread->offloads++;
 	result = process_ask(&message, !call->flags && is_told_in_three_words(call->number));
-	ids_note(call->process, call->number, result, changes);
+	if (ids_are_about(call->number))
+		ids_note(call->process, call->number, result, changes);
 	ikc_status_offloaded(time_ns() - begin);
 	return result;
 }
@@ -88,7 +88,7 @@ int64_t offload(struct call *call)
  * The proxy may want to know something first. Only of a call that is made here, holding nothing: to tell it, the space may
  * have to be held.
  */
-static int64_t offload_and_tell(struct call *call)
+HOT static int64_t offload_and_tell(struct call *call)
 {
 	int64_t result = offload(call);
 
@@ -118,12 +118,11 @@ static void trace(const struct call *call, int64_t result, uint64_t begin)
 		.words = { [6] = result, [7] = time_ns() - begin },
 	};
 
-	for (int i = 0; i < 6; i++)
-		message.words[i] = call->args[i];
+	__builtin_memcpy(message.words, call->args, sizeof(call->args));
 	process_tell(&message);
 }
 
-static int64_t call_here(struct call *call)
+HOT static int64_t call_here(struct call *call)
 {
 	int64_t result = CALL_OFFLOAD;
 
@@ -136,7 +135,7 @@ static int64_t call_here(struct call *call)
 	return result;
 }
 
-static int64_t make(struct call *call)
+HOT static int64_t make(struct call *call)
 {
 	uint64_t begin = call->process->traces ? time_ns() : 0;
 	int64_t result = -ENOSYS; /* also if Linux knows it: which of its arguments are pointers is not known here */
@@ -173,7 +172,7 @@ static bool is_never_restarted(const struct trap_frame *frame)
 	return false;
 }
 
-void syscall_was_interrupted(struct trap_frame *frame, bool restarts)
+HOT void syscall_was_interrupted(struct trap_frame *frame, bool restarts)
 {
 	struct thread *thread = this_thread();
 
@@ -185,7 +184,7 @@ void syscall_was_interrupted(struct trap_frame *frame, bool restarts)
 	go_back(frame);
 }
 
-bool syscall_dispatch(struct trap_frame *frame)
+HOT bool syscall_dispatch(struct trap_frame *frame)
 {
 	struct thread *thread = this_thread();
 	struct call call = {

@@ -83,7 +83,7 @@ static void begin(struct cpu *cpu, struct thread *thread)
  * In the idle loop. Comes back when the thread waits or has ended. Who ends may have been woken just before: then
  * that is the last to be done with it.
  */
-static void run(struct work *work)
+HOT static void run(struct work *work)
 {
 	struct thread *thread = container_of(work, struct thread, work);
 	struct cpu *cpu = this_cpu();
@@ -166,7 +166,7 @@ uint64_t thread_cpu_time(const struct thread *thread)
 	return since ? before + (time_ns() - since) : before;
 }
 
-void thread_wake(struct thread *thread)
+HOT void thread_wake(struct thread *thread)
 {
 	struct cpu *cpu = cpus[thread->cpu_id];
 
@@ -174,7 +174,7 @@ void thread_wake(struct thread *thread)
 		cpu_wake(cpu);
 }
 
-void thread_wait(void)
+HOT void thread_wait(void)
 {
 	struct thread *thread = this_thread();
 
@@ -233,7 +233,7 @@ static bool may_leave_at_once(const struct thread *thread)
  * What the fabric has to do comes first, always; then other threads have one turn, if they had none since this one entered the
  * kernel. More would be none for anybody: each is here when it goes on.
  */
-void thread_leave_kernel(struct trap_frame *frame)
+HOT void thread_leave_kernel(struct trap_frame *frame)
 {
 	struct thread *thread = this_thread();
 
@@ -267,5 +267,6 @@ void thread_leave_kernel(struct trap_frame *frame)
 		interrupts_disable();
 	}
 	thread->fresh = false;
-	syscall_was_interrupted(frame, true); /* and the signal was another thread's, or nobody's */
+	if (thread->interrupted)
+		syscall_was_interrupted(frame, true); /* and the signal was another thread's, or nobody's */
 }

@@ -3,7 +3,7 @@
 #include <lwk/cpu.h>
 #include <lwk/work.h>
 
-bool work_list_add(struct work_list *list, struct work *work)
+HOT bool work_list_add(struct work_list *list, struct work *work)
 {
 	if (__atomic_exchange_n(&work->queued, true, __ATOMIC_SEQ_CST))
 		return false;
@@ -32,7 +32,7 @@ static struct work *reverse(struct work *work)
  * It may be queued anew from when the flag is down. That is before it looks at anything: who found the flag
  * up has his words seen.
  */
-bool work_list_run_one(struct work_list *list)
+HOT bool work_list_run_one(struct work_list *list)
 {
 	struct work *work;
 
@@ -53,11 +53,6 @@ void work_queue(unsigned int cpu_id, struct work *work)
 
 	if (work_list_add(&cpu->works, work))
 		cpu_wake(cpu);
-}
-
-bool work_pending(void)
-{
-	return !work_list_is_empty(&this_cpu()->works);
 }
 
 void work_run_queued(void)

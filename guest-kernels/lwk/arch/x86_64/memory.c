@@ -8,7 +8,7 @@
 #define SHORT 128
 #define STEP 32
 
-void *memcpy(void *to, const void *from, size_t size)
+HOT void *memcpy(void *to, const void *from, size_t size)
 {
 	void *t = to;
 	size_t words, rest;

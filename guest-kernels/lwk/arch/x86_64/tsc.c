@@ -21,11 +21,10 @@ struct reading {
 	uint32_t ticks; /* of the PM timer */
 };
 
-static uint64_t origin;
 static const char *source; /* of the frequency */
 static struct reading measured_from; /* where it is measured by the PM timer */
 static uint64_t frequency;
-static uint64_t ns_per_tick_32; /* with 32 bits behind the point */
+struct time_base time_base;
 
 /* SDM 2A, CPUID leaf 0x15: TSC Hz = crystal Hz * EBX / EAX, any of them may be 0 (not told). */
 static uint64_t frequency_from_crystal(void)
@@ -100,12 +99,12 @@ void time_run(void)
 {
 	if (!frequency)
 		frequency = frequency_by_pm_timer(measured_from);
-	ns_per_tick_32 = (NS_PER_S << 32) / frequency;
+	time_base.ns_per_tick_32 = (NS_PER_S << 32) / frequency;
 	log_info("time: TSC %lu.%03lu MHz, by %s", (frequency / 1000000),
 		 (frequency / 1000 % 1000), source);
 	/* A virtual machine's TSC begins at 0: till the first instruction here, all was firmware. */
 	log_info("time: firmware took %lu us",
-		 (uint64_t)((unsigned __int128)origin * ns_per_tick_32 >> 32) / 1000);
+		 time_base_ns(time_base.origin) / 1000);
 }
 
 uint64_t time_tsc_hz(void)
@@ -113,12 +112,7 @@ uint64_t time_tsc_hz(void)
 	return frequency;
 }
 
-uint64_t time_ns(void)
-{
-	return (unsigned __int128)(tsc_read() - origin) * ns_per_tick_32 >> 32;
-}
-
 void time_start(void)
 {
-	origin = tsc_read();
+	time_base.origin = tsc_read();
 }

@@ -8,7 +8,7 @@
 
 #define FRAME_ERROR_SIZE 16 /* vector and error, in struct trap_frame */
 
-	.text
+	.section .text.hot, "ax"
 	/* SDM 2B, SYSCALL: %rcx = where to go on, %r11 = flags; interrupts are off by the mask of flags. */
 	.globl syscall_entry
 syscall_entry:

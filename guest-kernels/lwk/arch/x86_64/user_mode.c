@@ -157,8 +157,12 @@ static void fpu_take(struct arch_cpu *arch, struct arch_thread *thread)
 
 uint32_t arch_thread_save_fpu(struct arch_thread *thread)
 {
-	if (this_cpu()->arch.fpu == thread)
+	struct arch_cpu *arch = &this_cpu()->arch;
+
+	if (arch->fpu == thread) {
+		fpu_allow(arch, true);
 		fpu_save(thread);
+	}
 	return fpu_size;
 }
 
@@ -183,9 +187,13 @@ static void fpu_make_sane(struct arch_thread *thread)
 
 void arch_thread_restore_fpu(struct arch_thread *thread)
 {
+	struct arch_cpu *arch = &this_cpu()->arch;
+
 	fpu_make_sane(thread);
-	if (this_cpu()->arch.fpu == thread)
+	if (arch->fpu == thread) {
+		fpu_allow(arch, true);
 		fpu_restore(thread);
+	}
 }
 
 void arch_thread_use_fpu(void)
@@ -207,7 +215,9 @@ uint64_t arch_fpu_features(void)
 
 /*
  * To save the FPU's state and to load another takes longer than all the rest of going from thread to thread. Between threads of
- * one process it is done when the next one uses the FPU; what another process has left is taken away at once.
+ * one process it is done when the next one uses the FPU; what another process has left is taken away at once. Who comes back to
+ * a state that is his own still is not allowed it at once either: TCG keeps translated code apart by whether the FPU may be used,
+ * and finds none of it quickly where threads that use it and threads that do not take turns.
  */
 void arch_thread_load(struct arch_thread *thread)
 {
@@ -219,7 +229,7 @@ void arch_thread_load(struct arch_thread *thread)
 	msr_write(MSR_USER_GS_BASE, thread->gs_base);
 	arch->registers = thread;
 	if (arch->fpu && arch->fpu->domain == thread->domain)
-		fpu_allow(arch, arch->fpu == thread);
+		fpu_allow(arch, false);
 	else
 		fpu_take(arch, thread);
 }

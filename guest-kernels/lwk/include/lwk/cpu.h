@@ -78,6 +78,12 @@ static inline struct cpu *this_cpu(void)
 	return percpu_self();
 }
 
+/* Whether any work is queued on this CPU. */
+static inline bool work_pending(void)
+{
+	return !work_list_is_empty(&this_cpu()->works);
+}
+
 /* Works or threads wait for this CPU. */
 static inline bool cpu_has_others(void)
 {

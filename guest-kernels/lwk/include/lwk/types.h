@@ -38,6 +38,11 @@ typedef uint64_t paddr_t;
 		max_a > max_b ? max_a : max_b;                                                     \
 	})
 
+/* What each call to the proxy passes through: side by side, so that it lies in few pages. */
+#define HOT __attribute__((__hot__))
+/* ... and what one of those seldom needs lies elsewhere. */
+#define SELDOM __attribute__((__noinline__, __cold__))
+
 #define PRINTF_LIKE(string, first) __attribute__((__format__(printf, string, first)))
 
 #endif

@@ -35,9 +35,6 @@ static inline bool work_list_is_empty(const struct work_list *list)
  */
 void work_queue(unsigned int cpu_id, struct work *work);
 
-/* Whether anything is queued on this CPU. */
-bool work_pending(void);
-
 /* Runs what is queued on this CPU, oldest first. Interrupts on. */
 void work_run_queued(void);
 

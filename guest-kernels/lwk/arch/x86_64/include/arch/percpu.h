@@ -31,7 +31,7 @@ struct arch_cpu {
 	uint64_t user_stack;  /* of a system call that is just being entered */
 	struct arch_thread *registers; /* whose segment bases this CPU holds; or NULL */
 	struct arch_thread *fpu; /* the same of the FPU state */
-	bool fpu_forbidden; /* it is not that of the thread that runs */
+	bool fpu_forbidden; /* to the thread that runs: another has it, or this one has not used it since it was given the CPU */
 	uint64_t gdt[GDT_ENTRIES];
 	struct tss tss;
 };
