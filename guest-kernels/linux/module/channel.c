@@ -3,15 +3,7 @@
 #include <linux/slab.h>
 #include <linux/ktime.h>
 
-#include "channel.h"
-#include "link.h"
-
-/*
- * What each message passes through lies in line, and what happens when a ring is full or empty does not: a call and a
- * return cost as much as the rest of it.
- */
-#define CHANNEL_SHORT static __always_inline
-#define CHANNEL_SELDOM static noinline
+#include "channel_passing.h"
 
 /* Looks at the ring between two looks at the clock, and two pauses: under emulation each leaves the CPU's loop. */
 #define CHANNEL_SPIN_LOOKS 1024
@@ -57,16 +49,6 @@ void channel_wake(struct channel *channel)
 	wake_up_interruptible_all(&channel->workers);
 }
 
-static struct ikc_channel *channel_words(const struct channel *channel)
-{
-	return &channel->link->ikc.own->channels[channel->index];
-}
-
-static void channel_count(u64 *counter)
-{
-	ikc_store(counter, ikc_load(counter) + 1);
-}
-
 void channel_ring(struct channel *channel)
 {
 	channel_count(&channel_words(channel)->doorbells);
@@ -74,8 +56,8 @@ void channel_ring(struct channel *channel)
 		    ikc_channel_vector(&channel->link->channels, channel->index));
 }
 
-CHANNEL_SELDOM void channel_record(struct channel *channel, enum ikc_trace_direction direction,
-				   const struct ikc_message *message, const void *payload)
+void channel_record(struct channel *channel, enum ikc_trace_direction direction,
+		    const struct ikc_message *message, const void *payload)
 {
 	struct ikc_passage passage = {
 		.generation = channel->generation,
@@ -87,22 +69,7 @@ CHANNEL_SELDOM void channel_record(struct channel *channel, enum ikc_trace_direc
 	trace_message(channel->link->trace, passage, message, payload);
 }
 
-CHANNEL_SHORT void channel_trace(struct channel *channel, enum ikc_trace_direction direction,
-				 const struct ikc_message *message, const void *payload)
-{
-	if (ikc_trace_wanted(channel->link->trace->own))
-		channel_record(channel, direction, message, payload);
-}
-
-/* Mostly nobody holds it: then there is nothing to be asked before. */
-CHANNEL_SHORT void channel_take_lock(struct mutex *lock)
-{
-	if (!mutex_trylock(lock))
-		mutex_lock(lock);
-}
-
-/* The peer's words about this channel make no sense; both locks are free. */
-static int channel_fault(struct channel *channel, enum ikc_reset_reason reason)
+int channel_fault(struct channel *channel, enum ikc_reset_reason reason)
 {
 	link_channel_fault(channel->link, channel, reason);
 	return -ENETRESET;
@@ -110,15 +77,7 @@ static int channel_fault(struct channel *channel, enum ikc_reset_reason reason)
 
 /* ---- out ---- */
 
-/* What is to be sent: copied bytes, or pages of the pool. */
-struct channel_load {
-	const void *payload; /* NULL: lent */
-	u32 length;
-	u32 first;
-};
-
-/* IKC_OK or IKC_BAD_TAIL. To look at the tail costs a cache line's way: only for those who lend. */
-CHANNEL_SELDOM int channel_reap_loans(struct channel *channel)
+int channel_reap_loans(struct channel *channel)
 {
 	int result = lending_reap(channel->link->lending, &channel->loans, &channel->sender);
 
@@ -135,7 +94,7 @@ static int channel_begin_loans(struct channel *channel)
 	return result;
 }
 
-CHANNEL_SELDOM int channel_try_lend(struct channel *channel, const struct channel_load *load)
+int channel_try_lend(struct channel *channel, const struct channel_load *load)
 {
 	int result = channel_begin_loans(channel);
 
@@ -144,82 +103,24 @@ CHANNEL_SELDOM int channel_try_lend(struct channel *channel, const struct channe
 	return ikc_lend(&channel->loans, &channel->sender, load->first, load->length);
 }
 
-CHANNEL_SHORT int channel_try_put(struct channel *channel, const struct channel_load *load)
-{
-	struct ikc_message message = { .length = load->length, .to_port = IKC_PACKET_COPIED };
-	int result = channel->lends ? channel_reap_loans(channel) : IKC_OK;
-
-	if (result != IKC_OK)
-		return result;
-	if (!load->payload)
-		return channel_try_lend(channel, load);
-	return ikc_send(&channel->sender, &message, load->payload);
-}
-
-static void channel_wait_for_room(struct channel *channel, bool waits)
+void channel_wait_for_room(struct channel *channel, bool waits)
 {
 	WRITE_ONCE(channel->sender_waits, waits);
 	ikc_sender_wait(&channel->sender, waits);
 }
 
 /* What was taken before the flag was up rings nobody: look again. */
-CHANNEL_SELDOM int channel_put_waiting(struct channel *channel, const struct channel_load *load)
+int channel_put_waiting(struct channel *channel, const struct channel_load *load)
 {
 	channel_wait_for_room(channel, true);
 	return channel_try_put(channel, load);
 }
 
-CHANNEL_SHORT int channel_put_or_wait(struct channel *channel, const struct channel_load *load)
-{
-	int result = channel_try_put(channel, load);
-
-	if (result == IKC_FULL && !channel->sender_waits)
-		result = channel_put_waiting(channel, load);
-	if (result == IKC_FULL)
-		channel_count(&channel_words(channel)->full);
-	else if (channel->sender_waits)
-		channel_wait_for_room(channel, false);
-	return result;
-}
-
-CHANNEL_SHORT void channel_sent(struct channel *channel, const struct channel_load *load)
-{
-	struct ikc_reference reference = { .offset = (u64)load->first * IKC_PAGE_SIZE, .length = load->length };
-	struct ikc_message message = { .length = sizeof(reference), .to_port = IKC_PACKET_LENT };
-
-	if (load->payload)
-		message = (struct ikc_message) { .length = load->length, .to_port = IKC_PACKET_COPIED };
-	channel_count(&channel_words(channel)->sent);
-	channel_trace(channel, IKC_TRACE_SENT, &message,
-		      load->payload ? load->payload : &reference);
-}
-
-CHANNEL_SHORT void channel_ring_if_asleep(struct channel *channel)
-{
-	if (ikc_receiver_sleeps(&channel->sender))
-		channel_ring(channel);
-}
-
-/* It was rung, has not come yet, and will find this too. */
-CHANNEL_SELDOM bool channel_peer_comes(const struct channel *channel)
+bool channel_peer_comes(const struct channel *channel)
 {
 	u32 since = channel->sender.head - channel->rung;
 
 	return channel->sender.head - ikc_load_ordered(&channel->sender.peer->tail) > since;
-}
-
-CHANNEL_SHORT void channel_ring_for_answer(struct channel *channel, bool *owes)
-{
-	u32 waits = ikc_receiver_waits(&channel->sender);
-
-	if (waits == IKC_RECEIVER_LOOKS)
-		return;
-	if (waits == IKC_RECEIVER_COMES_BY || channel_peer_comes(channel)) {
-		WRITE_ONCE(*owes, true);
-		return;
-	}
-	channel->rung = channel->sender.head;
-	channel_ring(channel);
 }
 
 void channel_ring_for_left(struct channel *channel)
@@ -230,67 +131,9 @@ void channel_ring_for_left(struct channel *channel)
 		channel_ring_if_asleep(channel);
 }
 
-/* The peer is still to be rung. */
-CHANNEL_SHORT int channel_put_locked(struct channel *channel, const struct channel_load *load)
-{
-	int result;
-
-	if (channel->dead)
-		return -ENETRESET;
-	if (channel->ended)
-		return -EPIPE;
-	if (!channel->opened)
-		return -EAGAIN;
-	result = channel_put_or_wait(channel, load);
-	if (result == IKC_FULL)
-		return -EAGAIN;
-	if (result != IKC_OK)
-		return -EPROTO;
-	channel_sent(channel, load);
-	return 0;
-}
-
-/* `owes`: it is an answer, and the peer may be rung later; NULL: it is none. */
-CHANNEL_SHORT int channel_send_locked(struct channel *channel, const struct channel_load *load, bool *owes)
-{
-	int err = channel_put_locked(channel, load);
-
-	if (err)
-		return err;
-	if (owes)
-		channel_ring_for_answer(channel, owes);
-	else
-		channel_ring_if_asleep(channel);
-	return 0;
-}
-
-CHANNEL_SHORT int channel_send_load(struct channel *channel, const struct channel_load *load, bool *owes)
-{
-	int err;
-
-	channel_take_lock(&channel->send_lock);
-	err = channel_send_locked(channel, load, owes);
-	mutex_unlock(&channel->send_lock);
-	return err == -EPROTO ? channel_fault(channel, IKC_RESET_BAD_TAIL) : err;
-}
-
-CHANNEL_SHORT int channel_send_copy(struct channel *channel, const void *payload, u32 length, bool *owes)
-{
-	struct channel_load load = { .payload = payload, .length = length };
-
-	if (length > channel->terms.packet_size)
-		return -EMSGSIZE;
-	return channel_send_load(channel, &load, owes);
-}
-
 int channel_send(struct channel *channel, const void *payload, u32 length)
 {
-	return channel_send_copy(channel, payload, length, NULL);
-}
-
-int channel_send_answer(struct channel *channel, const void *payload, u32 length, bool *owes)
-{
-	return channel_send_copy(channel, payload, length, owes);
+	return channel_send_short(channel, payload, length, NULL);
 }
 
 /* One doorbell for all: it costs more than they do. */
@@ -371,36 +214,20 @@ bool channel_is_writable(struct channel *channel)
 
 /* ---- in ---- */
 
-static void channel_wait_for_message(struct channel *channel, bool waits)
+void channel_wait_for_message(struct channel *channel, bool waits)
 {
 	WRITE_ONCE(channel->receiver_waits, waits);
 	ikc_receiver_wait(&channel->receiver, waits);
 }
 
-CHANNEL_SHORT int channel_try_peek(struct channel *channel, struct channel_next *next)
-{
-	return ikc_peek(&channel->receiver, &next->message, next->buffer, next->capacity);
-}
-
 /* What came before the flag was up rang nobody: look again. */
-CHANNEL_SELDOM int channel_peek_waiting(struct channel *channel, struct channel_next *next)
+int channel_peek_waiting(struct channel *channel, struct channel_next *next)
 {
 	channel_wait_for_message(channel, true);
 	return channel_try_peek(channel, next);
 }
 
-CHANNEL_SHORT int channel_peek_or_wait(struct channel *channel, struct channel_next *next)
-{
-	int result = channel_try_peek(channel, next);
-
-	if (result == IKC_EMPTY && !channel->receiver_waits)
-		result = channel_peek_waiting(channel, next);
-	if (result != IKC_EMPTY && channel->receiver_waits)
-		channel_wait_for_message(channel, false);
-	return result;
-}
-
-CHANNEL_SELDOM int channel_find_lent(struct channel *channel, struct channel_next *next)
+int channel_find_lent(struct channel *channel, struct channel_next *next)
 {
 	const struct ikc_partition *peer = region_partition(channel->link->region, channel->link->ikc.peer_id);
 
@@ -408,35 +235,7 @@ CHANNEL_SELDOM int channel_find_lent(struct channel *channel, struct channel_nex
 	return next->lent ? 0 : -EPROTO;
 }
 
-/* Where the payload is. -EPROTO: nowhere that it can be. */
-CHANNEL_SHORT int channel_find_payload(struct channel *channel, struct channel_next *next)
-{
-	next->lent = NULL;
-	next->length = next->message.length;
-	if (next->message.to_port == IKC_PACKET_COPIED)
-		return next->length > channel->terms.packet_size ? -EPROTO : 0;
-	if (next->message.to_port != IKC_PACKET_LENT)
-		return -EPROTO; /* behind a ring full of others */
-	return channel_find_lent(channel, next);
-}
-
-CHANNEL_SHORT void channel_take_locked(struct channel *channel, const struct channel_next *next)
-{
-	ikc_take(&channel->receiver, &next->message);
-	channel_count(&channel_words(channel)->received);
-	channel_trace(channel, IKC_TRACE_TAKEN, &next->message, next->buffer);
-	if (ikc_sender_sleeps(&channel->receiver))
-		channel_ring(channel);
-}
-
-/* Of whatever length: of a kind that is not known here. */
-CHANNEL_SHORT bool channel_is_unknown(int result, const struct channel_next *next)
-{
-	return (result == IKC_OK || result == IKC_TOO_LARGE) && next->message.to_port > IKC_PACKET_LENT;
-}
-
-/* Packets of kinds that are not known here are for nobody: a ring of them at most. */
-CHANNEL_SELDOM int channel_skip_unknown(struct channel *channel, struct channel_next *next)
+int channel_skip_unknown(struct channel *channel, struct channel_next *next)
 {
 	u32 most;
 	int result = IKC_OK;
@@ -446,21 +245,6 @@ CHANNEL_SELDOM int channel_skip_unknown(struct channel *channel, struct channel_
 		result = channel_peek_or_wait(channel, next);
 	}
 	return result;
-}
-
-CHANNEL_SHORT int channel_peek_locked(struct channel *channel, struct channel_next *next)
-{
-	bool ended = channel->ended; /* before the look at what was sent before that */
-	int result;
-
-	if (channel->dead)
-		return -ENETRESET;
-	result = channel_peek_or_wait(channel, next);
-	if (channel_is_unknown(result, next))
-		result = channel_skip_unknown(channel, next);
-	if (result == IKC_EMPTY)
-		return ended ? -EPIPE : -EAGAIN;
-	return result == IKC_OK ? channel_find_payload(channel, next) : -EPROTO;
 }
 
 int channel_peek(struct channel *channel, struct channel_next *next)
@@ -473,27 +257,9 @@ int channel_peek(struct channel *channel, struct channel_next *next)
 	return err == -EPROTO ? channel_fault(channel, IKC_RESET_BAD_LENGTH) : err;
 }
 
-static int channel_receive_locked(struct channel *channel, struct channel_next *next, size_t room)
-{
-	int err = channel_peek_locked(channel, next);
-
-	if (err)
-		return err;
-	if (next->length > room)
-		return -EMSGSIZE;
-	if (!next->lent)
-		channel_take_locked(channel, next);
-	return 0;
-}
-
 int channel_receive(struct channel *channel, struct channel_next *next, size_t room)
 {
-	int err;
-
-	channel_take_lock(&channel->receive_lock);
-	err = channel_receive_locked(channel, next, room);
-	mutex_unlock(&channel->receive_lock);
-	return err == -EPROTO ? channel_fault(channel, IKC_RESET_BAD_LENGTH) : err;
+	return channel_receive_short(channel, next, room);
 }
 
 /* Is the peer still in the life that lent us something? We may not have been told yet. */

@@ -62,12 +62,6 @@ void channel_put(struct channel *channel);
  */
 int channel_send(struct channel *channel, const void *payload, u32 length);
 
-/*
- * As channel_send, of what the peer has asked for. If it comes by and looks, or was rung and has not come yet, it is not rung,
- * and *owes is set: call channel_ring_for_left() in good time.
- */
-int channel_send_answer(struct channel *channel, const void *payload, u32 length, bool *owes);
-
 /* Unless the peer has taken all that was sent to it, or looks all the time. In interrupts too. */
 void channel_ring_for_left(struct channel *channel);
 

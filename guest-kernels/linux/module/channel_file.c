@@ -12,6 +12,7 @@
 
 #include "bench.h"
 #include "channel_file.h"
+#include "channel_passing.h"
 #include "channel_turn.h"
 #include "ikc_uapi.h"
 #include "stops.h"
@@ -345,15 +346,10 @@ static long channel_file_tell_stops(struct channel_file *file, void __user *argu
 	return err;
 }
 
-static long channel_file_ioctl(struct file *file, unsigned int command, unsigned long argument)
+static noinline long channel_file_ioctl_seldom(struct file *file, unsigned int command, void __user *pointer)
 {
 	struct channel_file *channel_file = file->private_data;
-	void __user *pointer = (void __user *)argument;
 
-	if (READ_ONCE(channel_file->fabric->stopping))
-		return -ENODEV;
-	if (command == IKC_IOCTL_TURN) /* what a call of a program waits for does not go through all others */
-		return channel_turns_turn(&channel_file->turns, pointer, !(file->f_flags & O_NONBLOCK));
 	switch (command) {
 	case FIONREAD:
 		return channel_file_length(channel_file, pointer);
@@ -374,6 +370,19 @@ static long channel_file_ioctl(struct file *file, unsigned int command, unsigned
 	default:
 		return -ENOTTY;
 	}
+}
+
+/* What a call of a program waits for does not go through all others. */
+static CHANNEL_HOT long channel_file_ioctl(struct file *file, unsigned int command, unsigned long argument)
+{
+	struct channel_file *channel_file = file->private_data;
+	void __user *pointer = (void __user *)argument;
+
+	if (READ_ONCE(channel_file->fabric->stopping))
+		return -ENODEV;
+	if (command != IKC_IOCTL_TURN)
+		return channel_file_ioctl_seldom(file, command, pointer);
+	return channel_turns_turn(&channel_file->turns, pointer, !(file->f_flags & O_NONBLOCK));
 }
 
 /* ---- open and close ---- */

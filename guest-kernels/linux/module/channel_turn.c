@@ -3,6 +3,7 @@
 #include <linux/sched/signal.h>
 #include <linux/uaccess.h>
 
+#include "channel_passing.h"
 #include "channel_turn.h"
 #include "waiting.h"
 
@@ -65,7 +66,7 @@ static noinline void channel_turns_begin_watch(struct channel_turns *turns)
 static __always_inline void channel_turns_leave(struct channel_turns *turns)
 {
 	if (READ_ONCE(turns->spin_ns)) {
-		if (!atomic_read(&turns->watched))
+		if (unlikely(!atomic_read(&turns->watched)))
 			channel_turns_begin_watch(turns);
 	} else if (channel_is_readable(turns->channel)) {
 		wake_up_interruptible(&turns->channel->workers);
@@ -106,7 +107,7 @@ static __always_inline int channel_turns_give(struct ikc_turn __user *to, const 
 #pragma GCC unroll 6
 	for (i = 0; i < TURN_FIRST_WORDS; i++)
 		unsafe_put_user(turn->message[i], &to->message[i], fault);
-	if (turn->length > TURN_FIRST_WORDS * sizeof(u64)) {
+	if (unlikely(turn->length > TURN_FIRST_WORDS * sizeof(u64))) {
 #pragma GCC unroll 8
 		for (; i < TURN_WORDS; i++)
 			unsafe_put_user(turn->message[i], &to->message[i], fault);
@@ -186,13 +187,10 @@ static noinline int channel_turns_send_slowly(struct channel_turns *turns, const
 /* Who looks for the next message meanwhile gives the peer the time to come by for this one. */
 static __always_inline int channel_turns_send(struct channel_turns *turns, const struct ikc_turn *turn, bool wait)
 {
-	int err;
+	bool *owes = wait && turn->looks && READ_ONCE(turns->spin_ns) ? &turns->owes : NULL;
+	int err = channel_send_short(turns->channel, turn->message, turn->length, owes);
 
-	if (wait && turn->looks && READ_ONCE(turns->spin_ns))
-		err = channel_send_answer(turns->channel, turn->message, turn->length, &turns->owes);
-	else
-		err = channel_send(turns->channel, turn->message, turn->length);
-	return err == -EAGAIN && wait ? channel_turns_send_slowly(turns, turn) : err;
+	return unlikely(err == -EAGAIN) && wait ? channel_turns_send_slowly(turns, turn) : err;
 }
 
 /* ---- taking ---- */
@@ -202,13 +200,18 @@ static __always_inline int channel_turns_try(struct channel_turns *turns, struct
 	struct channel_next next = { .buffer = (u8 *)turn->message, .capacity = sizeof(turn->message) };
 	int err;
 
-	if (READ_ONCE(*turns->stopping))
+	if (unlikely(READ_ONCE(*turns->stopping)))
 		return -ENODEV;
-	err = channel_receive(turns->channel, &next, sizeof(turn->message));
-	if (!err && next.lent)
+	err = channel_receive_short(turns->channel, &next, sizeof(turn->message));
+	if (unlikely(!err && next.lent))
 		err = -EMSGSIZE;
 	turn->length = next.length;
 	return err;
+}
+
+static noinline int channel_turns_try_seldom(struct channel_turns *turns, struct ikc_turn *turn)
+{
+	return channel_turns_try(turns, turn);
 }
 
 /* Who slept last is woken first: what he needs is still near. Who has not looked is there for when no other is. */
@@ -239,7 +242,7 @@ static int channel_turns_try_sleepily(struct channel_turns *turns, bool asks, st
 	}
 	if (!asks && READ_ONCE(turns->spin_ns) && !channel_has_something(turns->channel))
 		return -EAGAIN;
-	return channel_turns_try(turns, turn);
+	return channel_turns_try_seldom(turns, turn);
 }
 
 /*
@@ -281,10 +284,11 @@ static __always_inline int channel_turns_look(struct channel_turns *turns, struc
 	int err = -EAGAIN;
 
 	smp_mb__before_atomic(); /* `owes`: who looks now sees it when he stops */
-	if (!ns || atomic_cmpxchg(&turns->looks, 0, 1))
+	if (unlikely(!ns || atomic_cmpxchg(&turns->looks, 0, 1)))
 		return -EAGAIN;
-	channel_be_silent(channel);
-	if (channel_spin(channel, ns))
+	if (unlikely(READ_ONCE(channel->receiver_waits)))
+		channel_be_silent(channel);
+	if (ikc_receiver_ready(&channel->receiver) || channel_spin(channel, ns))
 		err = channel_turns_try(turns, turn);
 	atomic_set(&turns->looks, 0);
 	smp_mb();
@@ -297,11 +301,11 @@ static __always_inline int channel_turns_take(struct channel_turns *turns, struc
 	bool looked = false;
 	int err = -EAGAIN;
 
-	if (channel_turns_signals(turns))
+	if (unlikely(channel_turns_signals(turns)))
 		return -EINTR;
-	if (turn->looks)
+	if (likely(turn->looks))
 		err = channel_turns_look(turns, turn, &looked);
-	if (err == -EAGAIN)
+	if (unlikely(err == -EAGAIN))
 		err = channel_turns_sleep(turns, looked, turn);
 	channel_turns_leave(turns);
 	return err;
@@ -315,22 +319,22 @@ static noinline long channel_turns_fail(struct ikc_turn __user *to, int err)
 	return put_user(0, &to->length) ? -EFAULT : err;
 }
 
-long channel_turns_turn(struct channel_turns *turns, struct ikc_turn __user *argument, bool wait)
+CHANNEL_HOT long channel_turns_turn(struct channel_turns *turns, struct ikc_turn __user *argument, bool wait)
 {
 	struct ikc_turn turn __uninitialized; /* else it is cleared first, a word a time */
 	int err;
 
-	if (turns->channel->terms.packet_size > IKC_TURN_LENGTH)
+	if (unlikely(turns->channel->terms.packet_size > IKC_TURN_LENGTH))
 		return -EMSGSIZE;
-	if (channel_turns_fetch(argument, &turn))
+	if (unlikely(channel_turns_fetch(argument, &turn)))
 		return -EFAULT;
-	if (turn.length) {
+	if (likely(turn.length)) {
 		err = channel_turns_send(turns, &turn, wait);
-		if (err)
+		if (unlikely(err))
 			return err;
 	}
-	err = wait ? channel_turns_take(turns, &turn) : channel_turns_try(turns, &turn);
-	if (err)
+	err = likely(wait) ? channel_turns_take(turns, &turn) : channel_turns_try_seldom(turns, &turn);
+	if (unlikely(err))
 		return channel_turns_fail(argument, err);
 	return channel_turns_give(argument, &turn) ?: (long)turn.length;
 }

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "hot.h"
 #include "raw_call.h"
 
 #define PERSONALITY_QUESTION 0xffffffffu
@@ -60,7 +61,7 @@ static bool is_self(uint64_t id)
 	return !(uint32_t)id || (pid_t)id == getpid();
 }
 
-bool everywhere_is_meant(uint64_t number, const uint64_t *words)
+HOT bool everywhere_is_meant(uint64_t number, const uint64_t *words)
 {
 	switch (number) {
 	case SYS_setuid:

@@ -10,11 +10,14 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "channel.h"
 #include "error.h"
+#include "hot.h"
+#include "raw_call.h"
 
 #define OPEN_TIMEOUT_MS 10000
 #define NO_SLOT UINT32_MAX
@@ -66,9 +69,14 @@ bool proxy_receive(const struct proxy *proxy, struct ikc_process_message *messag
 	return is_whole(got, message);
 }
 
-bool proxy_turn(const struct proxy *proxy, struct ikc_turn *turn)
+HOT bool proxy_turn(const struct proxy *proxy, struct ikc_turn *turn)
 {
-	return is_whole(ioctl(proxy->channel, IKC_IOCTL_TURN, turn), proxy_turn_message(turn));
+	const uint64_t words[6] = { proxy->channel, IKC_IOCTL_TURN, (uintptr_t)turn };
+	long length = raw_call(SYS_ioctl, words);
+
+	if (length < 0)
+		errno = -length;
+	return is_whole(length, proxy_turn_message(turn));
 }
 
 /* Asked, and not sent yet. */

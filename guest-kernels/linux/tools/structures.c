@@ -26,6 +26,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "hot.h"
 #include "program_memory.h"
 #include "raw_call.h"
 
@@ -362,7 +363,7 @@ static bool be_notified(const uint64_t *words, long *result)
 	return true;
 }
 
-bool structures_call(uint64_t number, const uint64_t *words, long *result)
+HOT bool structures_call(uint64_t number, const uint64_t *words, long *result)
 {
 	switch (number) {
 	case SYS_readv:

@@ -17,6 +17,7 @@
 
 #include "facts.h"
 #include "file_areas.h"
+#include "hot.h"
 #include "program_memory.h"
 #include "view_machine.h"
 #include "view_maps.h"
@@ -74,7 +75,7 @@ static const struct path_call path_calls[] = {
 };
 
 /* NULL: it takes none. */
-static const struct path_call *find_call(uint64_t number)
+HOT static const struct path_call *find_call(uint64_t number)
 {
 	if (number >= sizeof(path_calls) / sizeof(path_calls[0]) || path_calls[number].deed == NONE)
 		return NULL;
@@ -403,7 +404,7 @@ static long call_on_path(const struct path_call *rule, const uint64_t *words, co
 	return call_on_file(rule, words, flags, &file, told);
 }
 
-long views_call(const struct ikc_process_message *call, uint64_t *facts)
+HOT long views_call(const struct ikc_process_message *call, uint64_t *facts)
 {
 	const struct path_call *rule = find_call(call->number);
 	struct facts *told;

@@ -19,6 +19,7 @@
 #include "everywhere.h"
 #include "facts.h"
 #include "file_areas.h"
+#include "hot.h"
 #include "own_memory.h"
 #include "raw_call.h"
 #include "raw_signal.h"
@@ -107,7 +108,7 @@ static void add_worker(void)
 static __thread bool is_last;
 
 /* What this worker is about to do may take its time. A thread is dear to begin and to end: not before. */
-static void have_another_wait(void)
+HOT static void have_another_wait(void)
 {
 	if (is_last)
 		add_worker();
@@ -153,7 +154,7 @@ static long open_file(uint64_t number, const uint64_t *words)
 }
 
 /* The program knows nothing of the files and the threads that the proxy has for itself. */
-static long make_call(uint64_t number, const uint64_t *words)
+HOT static long make_call(uint64_t number, const uint64_t *words)
 {
 	long result;
 
@@ -275,7 +276,7 @@ static bool is_brief(uint64_t number, const uint64_t *words)
 }
 
 /* Returns the kind of the answer. */
-static uint32_t serve_call(struct worker *worker, const struct ikc_process_message *message, long *result)
+HOT static uint32_t serve_call(struct worker *worker, const struct ikc_process_message *message, long *result)
 {
 	uint64_t begin = tracing ? call_trace_begin() : 0;
 	uint64_t facts;
@@ -313,7 +314,7 @@ static void serve_end(const struct ikc_process_message *message)
 }
 
 /* True: *message is the answer now. */
-static bool serve(struct worker *worker, struct ikc_process_message *message)
+HOT static bool serve(struct worker *worker, struct ikc_process_message *message)
 {
 	uint32_t kind = IKC_PROCESS_RESULT;
 	long result = 0;
@@ -363,7 +364,7 @@ static bool take_aside(const struct ikc_process_message *message)
 }
 
 /* Answers by what is in *turn, if it has a length, and takes the next message; hands on the signals that come meanwhile. */
-static bool take_any(struct ikc_turn *turn)
+HOT static bool take_any(struct ikc_turn *turn)
 {
 	bool received;
 
@@ -373,7 +374,7 @@ static bool take_any(struct ikc_turn *turn)
 }
 
 /* As take_any(), of messages that are more than told. */
-static bool take_one(struct ikc_turn *turn)
+HOT static bool take_one(struct ikc_turn *turn)
 {
 	bool received = take_any(turn);
 
@@ -410,7 +411,7 @@ static void join_all(struct worker *worker)
 }
 
 /* Who takes a message makes the call and answers, and looks for the next one; the first one looks from the beginning. */
-static void *work(void *first)
+HOT static void *work(void *first)
 {
 	struct worker worker = { 0 };
 	struct ikc_turn turn = { .looks = first != NULL };

@@ -19,9 +19,19 @@ if cmp -s "$sources/$file" "$build/$file"; then
 	echo "mutant $name changes nothing in $file: adapt it" >&2
 	exit 1
 fi
-objects=$(find "$built" -name '*.o' ! -name 'test_*' ! -name "${file%.c}.o")
+# Of a header, those who include it; quotes mean the includer's own folder first.
+faulty=
+objects=$(find "$built" -name '*.o' ! -name 'test_*')
+for object in $objects; do
+	source=$(basename "$object" .o).c
+	[ -f "$sources/$source" ] || continue
+	[ "$source" = "$file" ] || grep -q "#include \"$file\"" "$sources/$source" || continue
+	[ "$source" = "$file" ] || cp "$sources/$source" "$build/$source"
+	faulty="$faulty $build/$source"
+	objects=$(echo "$objects" | grep -vx "$object")
+done
 # shellcheck disable=SC2086
-"$@" "$build/$file" "$built/$program.o" $objects -o "$build/$program"
+"$@" $faulty "$built/$program.o" $objects -o "$build/$program"
 
 status=0
 IKC_DEADLINE_S=2 timeout 120 "$build/$program" > "$build/output" 2>&1 || status=$?

@@ -29,6 +29,8 @@
 
 #define barrier() __asm__ __volatile__("" ::: "memory")
 #define noinline __attribute__((__noinline__))
+#define likely(x) __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
 
 #define min_t(type, a, b)                         \
 	({                                        \
