@@ -103,27 +103,45 @@ static void keep_signals(void)
 	sigaltstack(NULL, &parent.signal_stack);
 }
 
-static unsigned int count_threads(void)
+static void end_thread(int number)
 {
+	(void)number;
+	syscall(SYS_exit, 0);
+}
+
+/* Asks each to end; returns how many there are. */
+static unsigned int end_other_threads(void)
+{
+	pid_t own = (pid_t)syscall(SYS_gettid), process = (pid_t)syscall(SYS_getpid);
 	unsigned int count = 0;
 	char entries[4096];
 	long size;
 	int fd = (int)syscall(SYS_open, "/proc/self/task", O_RDONLY | O_DIRECTORY);
 
 	while ((size = syscall(SYS_getdents64, fd, entries, sizeof(entries))) > 0)
-		for (char *at = entries; at < entries + size; at += ((struct dirent64 *)at)->d_reclen)
-			count += ((struct dirent64 *)at)->d_name[0] != '.';
+		for (char *at = entries; at < entries + size; at += ((struct dirent64 *)at)->d_reclen) {
+			pid_t thread = atoi(((struct dirent64 *)at)->d_name); /* 0: it is no thread's */
+
+			if (!thread || thread == own)
+				continue;
+			syscall(SYS_tgkill, process, thread, SIGUSR2);
+			count++;
+		}
 	syscall(SYS_close, fd);
 	return count;
 }
 
 /*
- * With a child its threads are gone. Here one that is about to end would still use what is put back. Nobody is told of the last
- * moment of a thread; who is there after 100,000 looks waits for what will never come.
+ * With a child its threads are gone. Here one that is about to end would still use what is put back, and one that has not begun
+ * what the child has left of its stack. Nobody is told of the last moment of a thread; who is there after 100,000 looks waits
+ * for what will never come.
  */
 static void await_other_threads(void)
 {
-	for (unsigned int looks = 0; looks < 100000 && count_threads() > 1; looks++)
+	const struct sigaction end = { .sa_handler = end_thread };
+
+	sigaction(SIGUSR2, &end, NULL);
+	for (unsigned int looks = 0; looks < 100000 && end_other_threads(); looks++)
 		sched_yield();
 }
 
