@@ -217,6 +217,13 @@ def test_who_computes_gives_way_to_who_has_its_answer(host: Enclave) -> None:
     assert done.text == "100 answers, read x\n"
 
 
+@pytest.mark.parametrize("cpus", ["1", "0-2"])
+def test_calls_of_several_kinds_at_once(cpus: str, host: Enclave) -> None:
+    done = host.host.run("lwkexec", "-p", LWK, "--cpus", cpus, PROGRAM, "mixed", deadline_s=60)
+    assert done == host.host.run(PROGRAM, "mixed")
+    assert done.text.split() == ["200"] * 8
+
+
 def test_program_is_on_the_cpus_that_were_named(host: Enclave) -> None:
     for cpus, told in {"1": "1 here", "0,2": "0 2 here", "0-2,9": "0 1 2 here"}.items():
         assert host.host.succeed("lwkexec", "-p", LWK, "--cpus", cpus, PROGRAM, "cpus").strip() == told

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -219,6 +220,56 @@ static void *keep_numbers(void *number)
 	return (void *)(wrong + (vector[0] != kept));
 }
 
+static volatile bool interrupted_enough;
+
+static void *let_run(void *unused)
+{
+	while (!interrupted_enough)
+		sched_yield();
+	return unused;
+}
+
+static void use_number(int number)
+{
+	(void)number;
+	asm volatile("pxor %%xmm9, %%xmm9" : : : "xmm9");
+}
+
+/* Of a thread whose numbers are still there when it has the CPU again, and that is interrupted before it uses them. */
+static void *be_interrupted(void *unused)
+{
+	double kept = 1.0 / 3, number;
+	long wrong = 0;
+
+	(void)unused;
+	signal(SIGUSR2, use_number);
+	asm volatile("movsd %0, %%xmm9" : : "m"(kept) : "xmm9");
+	for (int i = 0; i < ROUNDS; i++) {
+		long call = SYS_sched_yield;
+
+		asm volatile("syscall" : "+a"(call) : : "rcx", "r11", "memory");
+		call = SYS_tkill;
+		asm volatile("syscall" : "+a"(call) : "D"((long)gettid()), "S"((long)SIGUSR2) : "rcx", "r11", "memory");
+		asm volatile("movsd %%xmm9, %0" : "=m"(number));
+		wrong += number != kept;
+	}
+	interrupted_enough = true;
+	return (void *)wrong;
+}
+
+static void keep_numbers_through_signals(void)
+{
+	pthread_t other, thread;
+	void *wrong;
+
+	pthread_create(&other, NULL, let_run, NULL);
+	pthread_create(&thread, NULL, be_interrupted, NULL);
+	pthread_join(thread, &wrong);
+	pthread_join(other, NULL);
+	printf("numbers that a signal cost: %ld\n", (long)wrong);
+}
+
+/* All on one CPU. */
 static void keep_numbers_apart(void)
 {
 	pthread_t threads[THREADS];
@@ -231,6 +282,7 @@ static void keep_numbers_apart(void)
 		if (CPU_ISSET(cpu, &all))
 			CPU_SET(cpu, &one);
 	sched_setaffinity(0, sizeof(one), &one);
+	keep_numbers_through_signals();
 	for (long i = 0; i < THREADS; i++)
 		pthread_create(&threads[i], NULL, keep_numbers, (void *)i);
 	for (int i = 0; i < THREADS; i++) {

@@ -427,6 +427,7 @@ static int block_one_thread(int argc, char **argv)
 	return 0;
 }
 
+static pthread_barrier_t mixed;
 static volatile int asks, answers;
 
 /* Each answer comes while another thread has the CPU. */
@@ -461,6 +462,62 @@ static int give_way(int argc, char **argv)
 	pthread_join(asker, NULL);
 	pthread_join(reader, &byte);
 	printf("%d answers, read %c\n", answers, (char)(uintptr_t)byte);
+	return 0;
+}
+
+#define MIXED_ROUNDS 200
+#define MIXED_CALLERS 8
+
+/* Makes calls of its kind, one after the other; all but the readers' and the writers' never wait. Returns how many went as they should. */
+static void *call_often(void *number)
+{
+	static int pipes[MIXED_CALLERS / 4][2];
+	long kind = (long)number % 4, pair = (long)number / 4, good = 0;
+	char byte = 0, text[64];
+	struct stat is;
+
+	for (int i = 0; i < MIXED_ROUNDS; i++) {
+		if (i == 0) {
+			if (kind == 0 && pipe(pipes[pair]))
+				return NULL;
+			pthread_barrier_wait(&mixed);
+		}
+		switch (kind) {
+		case 0: /* waits for the next one */
+			good += read(pipes[pair][0], &byte, 1) == 1 && byte == (char)i;
+			break;
+		case 1:
+			byte = i;
+			good += write(pipes[pair][1], &byte, 1) == 1;
+			if (i % 16 == 0)
+				usleep(100);
+			break;
+		case 2:
+			good += stat("/proc/self/exe", &is) == 0 && getppid() > 0;
+			break;
+		default:
+			good += readlink("/proc/self/exe", text, sizeof(text)) > 0;
+		}
+	}
+	return (void *)good;
+}
+
+/* Of several kinds at once: each answer goes to who has asked, and who waits long holds up nobody. */
+static int mix_calls(int argc, char **argv)
+{
+	pthread_t callers[MIXED_CALLERS];
+	void *good;
+
+	(void)argc, (void)argv;
+	pthread_barrier_init(&mixed, NULL, MIXED_CALLERS);
+	for (long i = 0; i < MIXED_CALLERS; i++)
+		if (pthread_create(&callers[i], NULL, call_often, (void *)i))
+			return 1;
+	for (int i = 0; i < MIXED_CALLERS; i++) {
+		pthread_join(callers[i], &good);
+		printf("%ld ", (long)good);
+	}
+	printf("\n");
 	return 0;
 }
 
@@ -638,6 +695,7 @@ static const struct {
 	{ "threads", use_threads },
 	{ "blocked", block_one_thread },
 	{ "give-way", give_way },
+	{ "mixed", mix_calls },
 	{ "move", move_about },
 	{ "cpus", tell_cpus },
 	{ "signals", take_signals },
