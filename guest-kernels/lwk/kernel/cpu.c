@@ -71,7 +71,7 @@ void cpu_wake(struct cpu *cpu)
 		xcall_wake(cpu->id);
 }
 
-void cpu_idle(void)
+HOT void cpu_idle(void)
 {
 	struct cpu *cpu = this_cpu();
 

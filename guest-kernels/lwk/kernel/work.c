@@ -55,7 +55,7 @@ void work_queue(unsigned int cpu_id, struct work *work)
 		cpu_wake(cpu);
 }
 
-void work_run_queued(void)
+HOT void work_run_queued(void)
 {
 	struct work_list *works = &this_cpu()->works;
 

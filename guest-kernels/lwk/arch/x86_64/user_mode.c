@@ -213,20 +213,29 @@ uint64_t arch_fpu_features(void)
 	return xstate;
 }
 
+/* Hardly any program has one, and under TCG to write it takes as long as ten functions. */
+static void user_gs_base_write(struct arch_cpu *arch, uint64_t base)
+{
+	if (!arch->user_gs_base && !base)
+		return;
+	arch->user_gs_base = base;
+	msr_write(MSR_USER_GS_BASE, base);
+}
+
 /*
  * To save the FPU's state and to load another takes longer than all the rest of going from thread to thread. Between threads of
  * one process it is done when the next one uses the FPU; what another process has left is taken away at once. Who comes back to
  * a state that is his own still is not allowed it at once either: TCG keeps translated code apart by whether the FPU may be used,
  * and finds none of it quickly where threads that use it and threads that do not take turns.
  */
-void arch_thread_load(struct arch_thread *thread)
+HOT void arch_thread_load(struct arch_thread *thread)
 {
 	struct arch_cpu *arch = &this_cpu()->arch;
 
 	if (arch->registers == thread)
 		return;
 	msr_write(MSR_FS_BASE, thread->fs_base);
-	msr_write(MSR_USER_GS_BASE, thread->gs_base);
+	user_gs_base_write(arch, thread->gs_base);
 	arch->registers = thread;
 	if (arch->fpu && arch->fpu->domain == thread->domain)
 		fpu_allow(arch, false);
@@ -264,7 +273,7 @@ void arch_thread_set_fs_base(struct arch_thread *thread, uint64_t base)
 void arch_thread_set_gs_base(struct arch_thread *thread, uint64_t base)
 {
 	thread->gs_base = base;
-	msr_write(MSR_USER_GS_BASE, base);
+	user_gs_base_write(&this_cpu()->arch, base);
 }
 
 /* ---- kernel stacks ---- */
@@ -280,7 +289,7 @@ void user_frame_init(struct trap_frame *frame, uint64_t entry, uint64_t stack)
 	};
 }
 
-void user_mode_set_entry_stack(uint64_t top)
+HOT void user_mode_set_entry_stack(uint64_t top)
 {
 	struct arch_cpu *arch = &this_cpu()->arch;
 

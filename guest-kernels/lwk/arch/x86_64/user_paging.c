@@ -156,7 +156,7 @@ void user_page_clear(paddr_t root, uint64_t address)
 
 /* ---- which CPU uses which ---- */
 
-void user_tables_use(paddr_t root)
+HOT void user_tables_use(paddr_t root)
 {
 	struct cpu *cpu = this_cpu();
 
