@@ -40,7 +40,7 @@ enum ikc_process_kind {
 	IKC_PROCESS_MAP = 2,     /* start (0: anywhere), bytes, protection, image (two words; 0, 0: none) */
 	IKC_PROCESS_PROTECT = 3, /* start, bytes, protection */
 	IKC_PROCESS_START = 4,   /* where to begin, stack pointer, where the heap begins; set of CPUs, or 0: all */
-	IKC_PROCESS_SIGNAL = 5,  /* number, si_code, si_pid, si_uid; slot of the thread that it is for; is not answered */
+	IKC_PROCESS_SIGNAL = 5,  /* number, si_code, si_pid, si_uid, si_value; slot of the thread that it is for; is not answered */
 	IKC_PROCESS_PAGES = 6,   /* on a channel without a process: what is free, and what runs */
 	IKC_PROCESS_TELL = 7,    /* instead of the RESULT of a CALL: number: set of facts to be told first */
 	IKC_PROCESS_STOP = 8,    /* 1: the proxy is stopped, 0: it goes on, and so does the program; is not answered */

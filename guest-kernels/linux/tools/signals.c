@@ -39,7 +39,8 @@ static void forward(int number, const siginfo_t *info, uint32_t slot)
 		.kind = IKC_PROCESS_SIGNAL,
 		.slot = slot,
 		.number = number,
-		.words = { (uint32_t)info->si_code, (uint32_t)info->si_pid, info->si_uid },
+		.words = { (uint32_t)info->si_code, (uint32_t)info->si_pid, info->si_uid,
+			   (uintptr_t)info->si_value.sival_ptr },
 	};
 
 	proxy_send(proxy, &message);

@@ -167,9 +167,7 @@ int64_t call_kill(struct call *call)
 		return CALL_OFFLOAD;
 	if (call->args[1] > SIGNALS)
 		return -EINVAL;
-	if (call->args[1])
-		signal_process(call->process, call->args[1], &cause);
-	return 0;
+	return call->args[1] ? signal_process(call->process, call->args[1], &cause) : 0;
 }
 
 /* One of this process. -ESRCH: there is none of that number. */
@@ -180,6 +178,33 @@ static int64_t signal_one(const struct call *call, uint32_t id, uint64_t number)
 	if (number > SIGNALS)
 		return -EINVAL;
 	return process_signal_thread(call->process, id, number, &cause);
+}
+
+/* With what the program wants to be told, which to itself may be anything. */
+int64_t call_rt_sigqueueinfo(struct call *call)
+{
+	struct signal_cause cause;
+
+	if ((uint32_t)call->args[0] != call->process->id)
+		return CALL_OFFLOAD;
+	if (signal_get_info(call->args[2], &cause))
+		return -EFAULT;
+	if (call->args[1] > SIGNALS)
+		return -EINVAL;
+	return call->args[1] ? signal_process(call->process, call->args[1], &cause) : 0;
+}
+
+int64_t call_rt_tgsigqueueinfo(struct call *call)
+{
+	struct signal_cause cause;
+
+	if ((uint32_t)call->args[0] != call->process->id)
+		return CALL_OFFLOAD;
+	if (signal_get_info(call->args[3], &cause))
+		return -EFAULT;
+	if (call->args[2] > SIGNALS)
+		return -EINVAL;
+	return process_signal_thread(call->process, call->args[1], call->args[2], &cause);
 }
 
 int64_t call_tkill(struct call *call)

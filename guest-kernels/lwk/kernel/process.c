@@ -29,18 +29,22 @@ struct process *process_new(struct channel *channel, struct process **holder)
 {
 	paddr_t page = page_alloc(0, NODE_LOCAL, PAGE_ZERO);
 	paddr_t table = page_alloc(0, NODE_LOCAL, PAGE_ZERO);
+	paddr_t signals = page_alloc(0, NODE_LOCAL, PAGE_ZERO);
 	struct process *process;
 	uint64_t flags;
 
-	if (!page || !table || space_init(&((struct process *)phys_to_virt(page))->space)) {
+	if (!page || !table || !signals || space_init(&((struct process *)phys_to_virt(page))->space)) {
 		if (page)
 			page_free(page, 0);
 		if (table)
 			page_free(table, 0);
+		if (signals)
+			page_free(signals, 0);
 		return NULL;
 	}
 	process = phys_to_virt(page);
 	process->threads = phys_to_virt(table);
+	process->signals = phys_to_virt(signals);
 	process->channel = channel;
 	process->holder = holder;
 	process->references = 1;
@@ -89,6 +93,7 @@ void process_put(struct process *process)
 		image_forget(&process->space, 0, IKC_USER_END); /* it may not be filled */
 	space_destroy(&process->space);
 	page_free(virt_to_phys(process->threads), 0);
+	page_free(virt_to_phys(process->signals), 0);
 	forget(process);
 	page_free(virt_to_phys(process), 0);
 	ikc_status_use();
@@ -474,6 +479,7 @@ int process_signal_thread(struct process *process, uint32_t id, uint32_t number,
 {
 	struct thread *thread;
 	uint64_t flags;
+	int err;
 
 	if (number == SIGKILL) {
 		process_end(process, SIGKILL);
@@ -481,10 +487,11 @@ int process_signal_thread(struct process *process, uint32_t id, uint32_t number,
 	}
 	flags = spin_lock(&process->lock);
 	thread = find_thread(process, id);
+	err = thread ? 0 : -ESRCH;
 	if (thread && number)
-		signal_thread(thread, number, cause);
+		err = signal_thread(thread, number, cause);
 	spin_unlock(&process->lock, flags);
-	return thread ? 0 : -ESRCH;
+	return err;
 }
 
 uint64_t process_cpu_time(struct process *process)

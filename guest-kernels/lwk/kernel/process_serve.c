@@ -205,6 +205,7 @@ SELDOM static void take_signal(struct process *process, const struct ikc_process
 		.code = message->words[0],
 		.pid = message->words[1],
 		.uid = message->words[2],
+		.value = message->words[3],
 	};
 
 	signal_by_proxy(process, message->slot, message->number, &cause);

@@ -3,7 +3,7 @@
 #include <lwk/errno.h>
 #include <lwk/log.h>
 #include <lwk/process.h>
-#include <lwk/signal.h>
+#include <lwk/signal_queue.h>
 #include <lwk/syscall.h>
 #include <lwk/thread.h>
 
@@ -15,6 +15,7 @@
 #define SYSCALL_KILL 62
 
 #define SEGV_MAPERR 1
+#define SI_USER 0
 #define SI_KERNEL 0x80
 #define FPE_INTDIV 1
 #define ILL_ILLOPN 2
@@ -88,6 +89,7 @@ static void alert_as_needed(struct thread *thread)
 
 void signal_pass_on(const struct thread *thread)
 {
+	signal_queue_drop(thread->process->signals, thread, ~0ul);
 	if (thread->alerted)
 		alert_for(thread->process, thread->process->pending & taken_by(thread));
 }
@@ -124,37 +126,62 @@ static void forget_opposite(struct process *process, uint32_t number)
 {
 	if (number == SIGCONT) {
 		__atomic_and_fetch(&process->pending, ~STOPS_BY_DEFAULT, __ATOMIC_RELAXED);
+		signal_queue_drop(process->signals, NULL, STOPS_BY_DEFAULT);
 		process->stopped = false;
 		process_wake_all(process);
 	} else if (STOPS_BY_DEFAULT & SIGNAL_BIT(number)) {
 		__atomic_and_fetch(&process->pending, ~SIGNAL_BIT(SIGCONT), __ATOMIC_RELAXED);
+		signal_queue_drop(process->signals, NULL, SIGNAL_BIT(SIGCONT));
 	}
+}
+
+/*
+ * Under the lock; `thread`: for it alone, else NULL. 1: it is one more that is pending; 0: it goes with one that is. Without room a
+ * real-time signal is refused (-EAGAIN), unless kill(2) sends it; all else is pending without what is to be told of it.
+ */
+static int queue(struct process *process, const struct thread *thread, uint64_t pending, uint32_t number,
+		 const struct signal_cause *cause)
+{
+	bool is_pending = pending & SIGNAL_BIT(number);
+
+	if (is_pending && number < SIGNAL_REAL_TIME)
+		return 0;
+	if (!signal_queue_add(process->signals, thread, number, cause) && number >= SIGNAL_REAL_TIME &&
+	    cause->code != SI_USER)
+		return -EAGAIN;
+	return 1;
 }
 
 /* Under the lock. */
-static void post(struct process *process, uint32_t number, const struct signal_cause *cause)
+static int post(struct process *process, uint32_t number, const struct signal_cause *cause)
 {
 	uint64_t bit = SIGNAL_BIT(number);
+	int more;
 
 	forget_opposite(process, number);
-	if (is_ignored(&process->actions[number - 1], number) || process->pending & bit)
-		return;
-	process->causes[number - 1] = *cause;
+	if (is_ignored(&process->actions[number - 1], number))
+		return 0;
+	more = queue(process, NULL, process->pending, number, cause);
+	if (more <= 0)
+		return more;
 	__atomic_or_fetch(&process->pending, bit, __ATOMIC_SEQ_CST);
 	alert(process, bit);
+	return 0;
 }
 
-void signal_process(struct process *process, uint32_t number, const struct signal_cause *cause)
+int signal_process(struct process *process, uint32_t number, const struct signal_cause *cause)
 {
 	uint64_t flags;
+	int err;
 
 	if (number == SIGKILL) {
 		process_end(process, SIGKILL);
-		return;
+		return 0;
 	}
 	flags = spin_lock(&process->lock);
-	post(process, number, cause);
+	err = post(process, number, cause);
 	spin_unlock(&process->lock, flags);
+	return err;
 }
 
 void signal_by_proxy(struct process *process, uint32_t slot, uint32_t number, const struct signal_cause *cause)
@@ -170,13 +197,18 @@ void signal_by_proxy(struct process *process, uint32_t slot, uint32_t number, co
 	spin_unlock(&process->lock, flags);
 }
 
-void signal_thread(struct thread *thread, uint32_t number, const struct signal_cause *cause)
+int signal_thread(struct thread *thread, uint32_t number, const struct signal_cause *cause)
 {
+	int more;
+
 	if (is_ignored(&thread->process->actions[number - 1], number))
-		return;
-	thread->cause = *cause;
+		return 0;
+	more = queue(thread->process, thread, thread->pending, number, cause);
+	if (more <= 0)
+		return more;
 	__atomic_or_fetch(&thread->pending, SIGNAL_BIT(number), __ATOMIC_RELEASE);
 	thread_wake(thread);
+	return 0;
 }
 
 /* One of a set, under the lock: another thread may be about to take the same. 0: none. */
@@ -189,12 +221,12 @@ static uint32_t take(struct thread *thread, uint64_t set, struct signal_cause *c
 
 	if (own) {
 		number = __builtin_ctzl(own) + 1;
-		*cause = thread->cause;
-		__atomic_and_fetch(&thread->pending, ~SIGNAL_BIT(number), __ATOMIC_RELAXED);
+		if (!signal_queue_take(process->signals, thread, number, cause))
+			__atomic_and_fetch(&thread->pending, ~SIGNAL_BIT(number), __ATOMIC_RELAXED);
 	} else if (shared) {
 		number = __builtin_ctzl(shared) + 1;
-		*cause = process->causes[number - 1];
-		__atomic_and_fetch(&process->pending, ~SIGNAL_BIT(number), __ATOMIC_RELAXED);
+		if (!signal_queue_take(process->signals, NULL, number, cause))
+			__atomic_and_fetch(&process->pending, ~SIGNAL_BIT(number), __ATOMIC_RELAXED);
 	}
 	alert_as_needed(thread);
 	return number;

@@ -62,7 +62,8 @@ struct signal_info {
 			uint32_t uid;
 		} sender;
 	};
-	uint8_t rest[104];
+	uint64_t value;
+	uint8_t rest[96];
 };
 
 struct signal_frame {
@@ -154,8 +155,24 @@ static struct signal_info info_of(uint32_t number, const struct signal_cause *ca
 	} else {
 		info.sender.pid = cause->pid;
 		info.sender.uid = cause->uid;
+		info.value = cause->value;
 	}
 	return info;
+}
+
+int signal_get_info(uint64_t from, struct signal_cause *cause)
+{
+	struct signal_info info;
+
+	if (copy_from_user(&info, from, sizeof(info)))
+		return -EFAULT;
+	*cause = (struct signal_cause){
+		.code = info.code,
+		.pid = info.sender.pid,
+		.uid = info.sender.uid,
+		.value = info.value,
+	};
+	return 0;
 }
 
 int signal_put_info(uint64_t to, uint32_t number, const struct signal_cause *cause)

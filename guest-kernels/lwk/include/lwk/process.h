@@ -63,7 +63,7 @@ struct process {
 	struct signal_action actions[SIGNALS]; /* under the lock */
 	uint64_t pending; /* signals; atomic */
 	uint32_t barriers; /* of membarrier(2), those that it has registered for; atomic */
-	struct signal_cause causes[SIGNALS]; /* of those, under the lock */
+	struct signal_queue *signals; /* what is to be told of those, and of those of its threads; a page, under the lock */
 
 	struct process *next; /* of all */
 };

@@ -10,6 +10,7 @@
 #include <lwk/types.h>
 
 #define SIGNALS 64
+#define SIGNAL_REAL_TIME 32 /* the first that is pending as often as it was sent */
 
 #define SIGILL 4
 #define SIGTRAP 5
@@ -51,6 +52,7 @@ struct signal_cause {
 	uint32_t pid; /* of who sent it */
 	uint32_t uid;
 	uint64_t address; /* of a fault, which has no sender */
+	uint64_t value; /* that the sender gave it: sigqueue(3), a timer */
 };
 
 /* As sigaltstack(2) has it. */
@@ -69,8 +71,8 @@ struct process;
 struct thread;
 struct trap_frame;
 
-/* One for the process. Any context but NMI. */
-void signal_process(struct process *process, uint32_t number, const struct signal_cause *cause);
+/* One for the process. Any context but NMI. -EAGAIN: more of that number than one are pending, and this one finds no room. */
+int signal_process(struct process *process, uint32_t number, const struct signal_cause *cause);
 
 /* The same, of one that the proxy was sent; for the thread in that slot, if there is one. */
 void signal_by_proxy(struct process *process, uint32_t slot, uint32_t number, const struct signal_cause *cause);
@@ -87,8 +89,8 @@ void signal_await(uint64_t set);
 /* A thread that is in its process's table no more was alerted perhaps: another one is. With the process's lock. */
 void signal_pass_on(const struct thread *thread);
 
-/* With the process's lock. */
-void signal_thread(struct thread *thread, uint32_t number, const struct signal_cause *cause);
+/* As signal_process, with the process's lock. */
+int signal_thread(struct thread *thread, uint32_t number, const struct signal_cause *cause);
 
 /* Something is pending for this thread, or it was alerted. */
 bool signal_is_due(const struct thread *thread);
@@ -120,6 +122,9 @@ void signal_stack_disarm(struct thread *thread);
 
 /* Tells a program of a signal, as siginfo. -EFAULT. */
 int signal_put_info(uint64_t to, uint32_t number, const struct signal_cause *cause);
+
+/* The reverse, but for the number. -EFAULT. */
+int signal_get_info(uint64_t from, struct signal_cause *cause);
 
 /* What a handler finds, on the program's stack; the frame then goes to the handler. -EFAULT. */
 int signal_frame_push(struct thread *thread, struct trap_frame *frame, uint32_t number,

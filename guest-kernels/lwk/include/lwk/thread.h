@@ -62,7 +62,6 @@ struct thread {
 	uint64_t awaited; /* signals: by sigtimedwait, though blocked; others may look */
 	bool alerted; /* it is to take what is pending for the process; under its lock */
 	uint64_t pending; /* signals for it alone; atomic */
-	struct signal_cause cause; /* of those: the last one's */
 	struct signal_stack signal_stack;
 	bool restores_mask; /* sigsuspend: after a handler the mask is */
 	uint64_t saved_mask;
