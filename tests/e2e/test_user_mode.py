@@ -87,6 +87,8 @@ DEEDS = [
     "blocked",
     "move",
     "signals",
+    "queued",
+    "schedule",
     "limits",
 ]
 FAULTS = ["null", "kernel", "text", "data", "privileged", "port", "noncanonical", "undefined", "breakpoint"]
@@ -215,6 +217,10 @@ def test_who_computes_gives_way_to_who_has_its_answer(host: Enclave) -> None:
     done = host.host.run("lwkexec", "-p", LWK, "--cpus", "1", PROGRAM, "give-way")
     assert done == host.host.run(PROGRAM, "give-way")
     assert done.text == "100 answers, read x\n"
+
+
+def test_signals_that_find_no_room_are_refused(host: Enclave) -> None:
+    assert on_lwk(host, PROGRAM, "many-queued").text == "taken 85, refused 115\n" * 2
 
 
 @pytest.mark.parametrize("cpus", ["1", "0-2"])

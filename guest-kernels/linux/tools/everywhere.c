@@ -82,8 +82,6 @@ HOT bool everywhere_is_meant(uint64_t number, const uint64_t *words)
 		return (uint32_t)words[0] == PRIO_PROCESS && is_self(words[1]);
 	case SYS_ioprio_set:
 		return (uint32_t)words[0] == IOPRIO_WHO_PROCESS && is_self(words[1]);
-	case SYS_sched_setattr:
-		return is_self(words[0]);
 	case SYS_prctl:
 		return is_about_threads(words[0]);
 	default:
@@ -94,15 +92,8 @@ HOT bool everywhere_is_meant(uint64_t number, const uint64_t *words)
 /* The program's process, by whose number Linux would mean the first thread. */
 static void name_oneself(uint64_t number, uint64_t *words)
 {
-	switch (number) {
-	case SYS_setpriority:
-	case SYS_ioprio_set:
+	if (number == SYS_setpriority || number == SYS_ioprio_set)
 		words[1] = 0;
-		break;
-	case SYS_sched_setattr:
-		words[0] = 0;
-		break;
-	}
 }
 
 /* ---- by all ---- */

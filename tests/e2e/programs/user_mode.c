@@ -605,6 +605,151 @@ static void alarm_after(long us)
 	setitimer(ITIMER_REAL, &once, NULL);
 }
 
+static volatile int values[16], told;
+
+static void note_value(int number, siginfo_t *info, void *context)
+{
+	(void)number, (void)context;
+	values[told++ % 16] = info->si_value.sival_int;
+}
+
+static void say_values(const char *what)
+{
+	int i;
+
+	printf("%s:", what);
+	for (i = 0; i < told; i++)
+		printf(" %d", values[i]);
+	printf("\n");
+	told = 0;
+}
+
+/* Each with a value of its own; a real-time signal as often as it was sent, any other once. */
+static int queue_signals(int argc, char **argv)
+{
+	struct sigaction action = { .sa_sigaction = note_value, .sa_flags = SA_SIGINFO };
+	const struct itimerspec soon = { .it_value = { 0, 20000000 } };
+	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1, .sigev_value.sival_int = 99 };
+	union sigval value;
+	sigset_t blocked;
+	siginfo_t info;
+	timer_t timer;
+	int i, refused = 0;
+
+	(void)argc, (void)argv;
+	sigaction(SIGUSR1, &action, NULL);
+	sigaction(SIGRTMIN + 2, &action, NULL);
+	value.sival_int = 1;
+	sigqueue(getpid(), SIGUSR1, value);
+	pthread_sigqueue(pthread_self(), SIGUSR1, value);
+	say_values("at once");
+	sigemptyset(&blocked);
+	sigaddset(&blocked, SIGRTMIN + 2);
+	sigaddset(&blocked, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &blocked, NULL);
+	for (i = 0; i < 5; i++) {
+		value.sival_int = 10 + i;
+		sigqueue(getpid(), SIGRTMIN + 2, value);
+		sigqueue(getpid(), SIGUSR1, value);
+		value.sival_int = 20 + i;
+		pthread_sigqueue(pthread_self(), SIGRTMIN + 2, value);
+	}
+	for (i = 0; i < 3; i++) {
+		int number = sigwaitinfo(&blocked, &info);
+
+		printf("waited for: %d %d\n", number, info.si_value.sival_int);
+	}
+	sigprocmask(SIG_UNBLOCK, &blocked, NULL);
+	say_values("not blocked any more");
+	timer_create(CLOCK_MONOTONIC, &event, &timer);
+	timer_settime(timer, 0, &soon, NULL);
+	while (!told)
+		pause();
+	say_values("of a timer");
+	say("to nobody", sigqueue(1 << 30, SIGUSR1, value));
+	say("no such signal", sigqueue(getpid(), 65, value));
+	say("none", sigqueue(getpid(), 0, value));
+	sigprocmask(SIG_BLOCK, &blocked, NULL);
+	for (i = 0; i < 40; i++)
+		refused += sigqueue(getpid(), SIGRTMIN + 2, value) != 0;
+	for (i = 0; i < 40; i++)
+		refused += sigwaitinfo(&blocked, &info) != SIGRTMIN + 2;
+	printf("refused: %d\n", refused);
+	return 0;
+}
+
+/* More than there is room for, twice. */
+static int queue_many(int argc, char **argv)
+{
+	static const struct timespec at_once;
+	union sigval value;
+	sigset_t blocked;
+	int round, i, refused, taken;
+
+	(void)argc, (void)argv;
+	sigemptyset(&blocked);
+	sigaddset(&blocked, SIGRTMIN);
+	sigprocmask(SIG_BLOCK, &blocked, NULL);
+	for (round = 0; round < 2; round++) {
+		for (i = refused = taken = 0; i < 200; i++) {
+			value.sival_int = i;
+			refused += sigqueue(getpid(), SIGRTMIN, value) && errno == EAGAIN;
+		}
+		kill(getpid(), SIGRTMIN);
+		while (sigtimedwait(&blocked, NULL, &at_once) == SIGRTMIN)
+			taken++;
+		printf("taken %d, refused %d\n", taken, refused);
+	}
+	return 0;
+}
+
+struct attributes {
+	uint32_t size, policy;
+	uint64_t flags;
+	int32_t nice;
+	uint32_t priority;
+	uint64_t times[3];
+};
+
+static void say_attributes(void)
+{
+	struct attributes now = { 0 };
+	struct timespec interval = { 7, 7 };
+
+	say("sched_getattr", syscall(SYS_sched_getattr, 0, &now, sizeof(now), 0));
+	printf("policy %u, flags %lu, nice %d, priority %u\n", now.policy, now.flags, now.nice, now.priority);
+	sched_rr_get_interval(0, &interval);
+	printf("by turns: %d\n", interval.tv_sec == 0 && interval.tv_nsec == 100000000);
+}
+
+static int set_schedule(int argc, char **argv)
+{
+	static const int policies[] = { SCHED_OTHER, SCHED_FIFO, SCHED_RR, SCHED_BATCH, SCHED_IDLE, 6, 4, -1 };
+	struct attributes wanted = { .size = sizeof(wanted), .policy = SCHED_RR, .priority = 7 };
+	size_t i;
+
+	(void)argc, (void)argv;
+	for (i = 0; i < sizeof(policies) / sizeof(policies[0]); i++)
+		printf("%d: %d to %d\n", policies[i], sched_get_priority_min(policies[i]),
+		       sched_get_priority_max(policies[i]));
+	say_attributes();
+	say("sched_setattr", syscall(SYS_sched_setattr, 0, &wanted, 0));
+	say_attributes();
+	wanted = (struct attributes){ .size = sizeof(wanted), .policy = SCHED_BATCH, .flags = 1, .nice = 3 };
+	say("to batch", syscall(SYS_sched_setattr, 0, &wanted, 0));
+	say_attributes();
+	printf("getpriority: %d\n", getpriority(PRIO_PROCESS, 0));
+	wanted.priority = 1;
+	say("batch with a priority", syscall(SYS_sched_setattr, 0, &wanted, 0));
+	wanted.size = 20;
+	say("too small", syscall(SYS_sched_setattr, 0, &wanted, 0));
+	printf("known: %d\n", wanted.size >= sizeof(wanted));
+	say("no room", syscall(SYS_sched_getattr, 0, &wanted, 20, 0));
+	say("nowhere", syscall(SYS_sched_getattr, 0, NULL, sizeof(wanted), 0));
+	say("nobody's", syscall(SYS_sched_getattr, 1 << 30, &wanted, sizeof(wanted), 0));
+	return 0;
+}
+
 static int take_signals(int argc, char **argv)
 {
 	static char other_stack[65536];
@@ -696,6 +841,9 @@ static const struct {
 	{ "blocked", block_one_thread },
 	{ "give-way", give_way },
 	{ "mixed", mix_calls },
+	{ "queued", queue_signals },
+	{ "many-queued", queue_many },
+	{ "schedule", set_schedule },
 	{ "move", move_about },
 	{ "cpus", tell_cpus },
 	{ "signals", take_signals },
