@@ -86,7 +86,7 @@ void signal_set_mask(uint64_t mask);
 /* As if these were not blocked, for who waits for them; 0: no more. Of this thread. */
 void signal_await(uint64_t set);
 
-/* A thread that is in its process's table no more was alerted perhaps: another one is. With the process's lock. */
+/* A thread is in its process's table no more: what was pending for it is not any more, and if it was alerted, another one is. With the lock. */
 void signal_pass_on(const struct thread *thread);
 
 /* As signal_process, with the process's lock. */
