@@ -219,6 +219,13 @@ def test_who_computes_gives_way_to_who_has_its_answer(host: Enclave) -> None:
     assert done.text == "100 answers, read x\n"
 
 
+def test_calls_that_nobody_knows_are_the_proxys(host: Enclave) -> None:
+    done = host.host.run("lwkexec", "-p", LWK, "--trace", PROGRAM, "unknown")
+    assert done.text == "unknown: -1 ENOSYS\ninto the proxy: -1 EFAULT\n"
+    assert re.search(r"^call 511\(0x1, 0x2, .* <proxy [0-9.]+ us>$", done.complaint, re.M), done.complaint
+    assert re.search(r"^call 511\(0x1, 0x7ffff0000000, .* <lwk [0-9.]+ us>$", done.complaint, re.M)
+
+
 def test_signals_that_find_no_room_are_refused(host: Enclave) -> None:
     assert on_lwk(host, PROGRAM, "many-queued").text == "taken 85, refused 115\n" * 2
 

@@ -61,10 +61,15 @@ static bool is_made_here(const struct call *call)
 	return table[call->number].place == LOCAL;
 }
 
+static bool is_known(uint64_t number)
+{
+	return number < ARRAY_SIZE(table) && table[number].place;
+}
+
 /* Of a number that is not in the table nobody knows. */
 static bool is_told_in_three_words(uint64_t number)
 {
-	return number < ARRAY_SIZE(table) && table[number].place && !table[number].is_long;
+	return is_known(number) && !table[number].is_long;
 }
 
 HOT int64_t offload(struct call *call)
@@ -135,13 +140,19 @@ HOT static int64_t call_here(struct call *call)
 	return result;
 }
 
-HOT static int64_t make(struct call *call)
+HOT /* Of a later Linux. Behind the last number are those of another ABI. */
+static int64_t call_unknown(const struct call *call)
+{
+	if (call->number >= PROCESS_CALLS_MAX)
+		return -ENOSYS;
+	return call_arguments_are_good(call, "vvvvvv") ? CALL_OFFLOAD : -EFAULT;
+}
+
+static int64_t make(struct call *call)
 {
 	uint64_t begin = call->process->traces ? time_ns() : 0;
-	int64_t result = -ENOSYS; /* also if Linux knows it: which of its arguments are pointers is not known here */
+	int64_t result = is_known(call->number) ? call_here(call) : call_unknown(call);
 
-	if (call->number < ARRAY_SIZE(table) && table[call->number].place)
-		result = call_here(call);
 	if (result == CALL_OFFLOAD)
 		return offload_and_tell(call);
 	if (call->process->traces)

@@ -678,6 +678,15 @@ static int queue_signals(int argc, char **argv)
 	return 0;
 }
 
+/* Of a Linux that is not there yet. */
+static int call_unknown(int argc, char **argv)
+{
+	(void)argc, (void)argv;
+	say("unknown", syscall(511, 1, 2, 3, 4, 5, -6L));
+	say("into the proxy", syscall(511, 1, 0x7ffff0000000));
+	return 0;
+}
+
 /* More than there is room for, twice. */
 static int queue_many(int argc, char **argv)
 {
@@ -842,6 +851,7 @@ static const struct {
 	{ "give-way", give_way },
 	{ "mixed", mix_calls },
 	{ "queued", queue_signals },
+	{ "unknown", call_unknown },
 	{ "many-queued", queue_many },
 	{ "schedule", set_schedule },
 	{ "move", move_about },
