@@ -46,15 +46,16 @@ def test_views_keys_and_a_clean_end(duo: Enclave, duo_command: CommandLine) -> N
         assert row(lines, "lwk1")[4] == "320M"
         assert row(lines, "lwk1")[-1] == "2/2"
         top.press("v")
-        lines = top.wait_for_text("HALT%")
-        assert [line.split()[:3] for line in lines[2:10]] == [
+        top.wait_for_text("HALT%")
+        cpus = [
             *(["host", "0", "0"], ["host", "4", "1"]),
             *(["lwk0", str(cpu), str(cpu - 1)] for cpu in (1, 2, 3)),
             *(["lwk1", str(cpu), str(cpu - 5)] for cpu in (5, 6, 7)),
         ]
+        top.wait_for(lambda lines: [line.split()[:3] for line in lines[2:10]] == cpus, "a row for each CPU")
         top.press("v")
-        lines = top.wait_for_text("THEIRS")
-        assert len([line for line in lines if " RUN " in line]) == 6
+        top.wait_for_text("THEIRS")
+        top.wait_for(lambda lines: sum(" RUN " in line for line in lines) == 6, "six ends of links in RUN")
         top.press(" ")
         assert top.wait_for_text("PAUSED")[0].startswith("PAUSED")
         top.press(" s")

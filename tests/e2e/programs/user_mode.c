@@ -624,6 +624,16 @@ static void say_values(const char *what)
 	told = 0;
 }
 
+/* As pthread_sigqueue, which not every C library has. */
+static void queue_to_oneself(int number, union sigval value)
+{
+	siginfo_t info = { .si_signo = number, .si_code = SI_QUEUE };
+
+	info.si_pid = getpid();
+	info.si_value = value;
+	syscall(SYS_rt_tgsigqueueinfo, getpid(), (int)syscall(SYS_gettid), number, &info);
+}
+
 /* Each with a value of its own; a real-time signal as often as it was sent, any other once. */
 static int queue_signals(int argc, char **argv)
 {
@@ -641,7 +651,7 @@ static int queue_signals(int argc, char **argv)
 	sigaction(SIGRTMIN + 2, &action, NULL);
 	value.sival_int = 1;
 	sigqueue(getpid(), SIGUSR1, value);
-	pthread_sigqueue(pthread_self(), SIGUSR1, value);
+	queue_to_oneself(SIGUSR1, value);
 	say_values("at once");
 	sigemptyset(&blocked);
 	sigaddset(&blocked, SIGRTMIN + 2);
@@ -652,7 +662,7 @@ static int queue_signals(int argc, char **argv)
 		sigqueue(getpid(), SIGRTMIN + 2, value);
 		sigqueue(getpid(), SIGUSR1, value);
 		value.sival_int = 20 + i;
-		pthread_sigqueue(pthread_self(), SIGRTMIN + 2, value);
+		queue_to_oneself(SIGRTMIN + 2, value);
 	}
 	for (i = 0; i < 3; i++) {
 		int number = sigwaitinfo(&blocked, &info);
