@@ -121,6 +121,7 @@ def test_service_that_was_killed_ends_its_channels(twins: Enclave) -> None:
     said = "/tmp/cut"
     twins.host.succeed("sh", "-c", f"({stream}; echo ended with $?) >{said} 2>&1 &")
     twins.wait_for(lambda _: channels(twins) != [], "the stream's channel", WITHIN_S)
+    twins.linux("twin").succeed("pidof", "ikcctl")
     twins.linux("twin").run("killall", "-9", "ikcctl")  # one may have ended with another, and is missed then
     twins.host.succeed("sh", "-c", f"until grep -qs 'ended with' {said}; do usleep 10000; done")
     assert "twin has closed the channel" in twins.host.succeed("cat", said)

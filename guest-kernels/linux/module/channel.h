@@ -14,6 +14,9 @@
 #include "ikc_channel.h"
 #include "ikc_pool.h"
 
+/* What each call of a program passes through lies side by side, in few pages. */
+#define CHANNEL_HOT __attribute__((__hot__))
+
 struct link;
 
 struct channel {

@@ -12,7 +12,6 @@
 
 #include "bench.h"
 #include "channel_file.h"
-#include "channel_passing.h"
 #include "channel_turn.h"
 #include "ikc_uapi.h"
 #include "stops.h"

@@ -11,9 +11,6 @@
 
 #define CHANNEL_SHORT static __always_inline
 
-/* Who calls it, for each call of a program: side by side, in few pages. */
-#define CHANNEL_HOT __attribute__((__hot__))
-
 CHANNEL_SHORT struct ikc_channel *channel_words(const struct channel *channel)
 {
 	return &channel->link->ikc.own->channels[channel->index];

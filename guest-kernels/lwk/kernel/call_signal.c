@@ -11,9 +11,7 @@
 #define SIG_UNBLOCK 1
 #define SIG_SETMASK 2
 
-#define SI_USER 0
 #define SI_TKILL (-6)
-#define SI_KERNEL 0x80
 
 int64_t call_rt_sigaction(struct call *call)
 {
@@ -180,31 +178,32 @@ static int64_t signal_one(const struct call *call, uint32_t id, uint64_t number)
 	return process_signal_thread(call->process, id, number, &cause);
 }
 
-/* With what the program wants to be told, which to itself may be anything. */
+/* What a program wants to be told with a signal to itself, which may be anything. CALL_OFFLOAD: it is for another process. */
+static int64_t get_cause(const struct call *call, uint64_t number, uint64_t info, struct signal_cause *cause)
+{
+	if ((uint32_t)call->args[0] != call->process->id)
+		return CALL_OFFLOAD;
+	if (signal_get_info(info, cause))
+		return -EFAULT;
+	return number > SIGNALS ? -EINVAL : 0;
+}
+
 int64_t call_rt_sigqueueinfo(struct call *call)
 {
 	struct signal_cause cause;
+	int64_t result = get_cause(call, call->args[1], call->args[2], &cause);
 
-	if ((uint32_t)call->args[0] != call->process->id)
-		return CALL_OFFLOAD;
-	if (signal_get_info(call->args[2], &cause))
-		return -EFAULT;
-	if (call->args[1] > SIGNALS)
-		return -EINVAL;
-	return call->args[1] ? signal_process(call->process, call->args[1], &cause) : 0;
+	if (result || !call->args[1])
+		return result;
+	return signal_process(call->process, call->args[1], &cause);
 }
 
 int64_t call_rt_tgsigqueueinfo(struct call *call)
 {
 	struct signal_cause cause;
+	int64_t result = get_cause(call, call->args[2], call->args[3], &cause);
 
-	if ((uint32_t)call->args[0] != call->process->id)
-		return CALL_OFFLOAD;
-	if (signal_get_info(call->args[3], &cause))
-		return -EFAULT;
-	if (call->args[2] > SIGNALS)
-		return -EINVAL;
-	return process_signal_thread(call->process, call->args[1], call->args[2], &cause);
+	return result ? result : process_signal_thread(call->process, call->args[1], call->args[2], &cause);
 }
 
 int64_t call_tkill(struct call *call)

@@ -25,6 +25,12 @@ static uint32_t all_count;
 
 /* ---- there, and not there any more ---- */
 
+static void free_if_any(paddr_t page)
+{
+	if (page)
+		page_free(page, 0);
+}
+
 struct process *process_new(struct channel *channel, struct process **holder)
 {
 	paddr_t page = page_alloc(0, NODE_LOCAL, PAGE_ZERO);
@@ -34,12 +40,9 @@ struct process *process_new(struct channel *channel, struct process **holder)
 	uint64_t flags;
 
 	if (!page || !table || !signals || space_init(&((struct process *)phys_to_virt(page))->space)) {
-		if (page)
-			page_free(page, 0);
-		if (table)
-			page_free(table, 0);
-		if (signals)
-			page_free(signals, 0);
+		free_if_any(page);
+		free_if_any(table);
+		free_if_any(signals);
 		return NULL;
 	}
 	process = phys_to_virt(page);

@@ -15,8 +15,6 @@
 #define SYSCALL_KILL 62
 
 #define SEGV_MAPERR 1
-#define SI_USER 0
-#define SI_KERNEL 0x80
 #define FPE_INTDIV 1
 #define ILL_ILLOPN 2
 

@@ -140,7 +140,7 @@ HOT static int64_t call_here(struct call *call)
 	return result;
 }
 
-HOT /* Of a later Linux. Behind the last number are those of another ABI. */
+/* Of a later Linux. Behind the last number are those of another ABI. */
 static int64_t call_unknown(const struct call *call)
 {
 	if (call->number >= PROCESS_CALLS_MAX)
@@ -148,7 +148,7 @@ static int64_t call_unknown(const struct call *call)
 	return call_arguments_are_good(call, "vvvvvv") ? CALL_OFFLOAD : -EFAULT;
 }
 
-static int64_t make(struct call *call)
+HOT static int64_t make(struct call *call)
 {
 	uint64_t begin = call->process->traces ? time_ns() : 0;
 	int64_t result = is_known(call->number) ? call_here(call) : call_unknown(call);

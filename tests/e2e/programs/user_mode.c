@@ -476,12 +476,10 @@ static void *call_often(void *number)
 	char byte = 0, text[64];
 	struct stat is;
 
+	if (kind == 0 && pipe(pipes[pair]))
+		return NULL;
+	pthread_barrier_wait(&mixed);
 	for (int i = 0; i < MIXED_ROUNDS; i++) {
-		if (i == 0) {
-			if (kind == 0 && pipe(pipes[pair]))
-				return NULL;
-			pthread_barrier_wait(&mixed);
-		}
 		switch (kind) {
 		case 0: /* waits for the next one */
 			good += read(pipes[pair][0], &byte, 1) == 1 && byte == (char)i;

@@ -30,6 +30,9 @@
 #define SIG_DFL 0
 #define SIG_IGN 1
 
+#define SI_USER 0
+#define SI_KERNEL 0x80
+
 #define SA_ONSTACK 0x08000000
 #define SA_RESTART 0x10000000
 #define SA_NODEFER 0x40000000
@@ -71,7 +74,7 @@ struct process;
 struct thread;
 struct trap_frame;
 
-/* One for the process. Any context but NMI. -EAGAIN: more of that number than one are pending, and this one finds no room. */
+/* One for the process. Any context but NMI. -EAGAIN: a real-time one that finds no room. */
 int signal_process(struct process *process, uint32_t number, const struct signal_cause *cause);
 
 /* The same, of one that the proxy was sent; for the thread in that slot, if there is one. */

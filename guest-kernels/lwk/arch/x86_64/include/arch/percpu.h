@@ -30,9 +30,9 @@ struct arch_cpu {
 	uint64_t entry_stack; /* where the kernel begins when it is entered from user mode */
 	uint64_t user_stack;  /* of a system call that is just being entered */
 	struct arch_thread *registers; /* whose segment bases this CPU holds; or NULL */
-	uint64_t user_gs_base; /* as last set; 0 stays 0, whatever a program loads */
 	struct arch_thread *fpu; /* the same of the FPU state */
 	bool fpu_forbidden; /* to the thread that runs: another has it, or this one has not used it since it was given the CPU */
+	uint64_t user_gs_base; /* as last set; 0 stays 0, whatever a program loads */
 	uint64_t gdt[GDT_ENTRIES];
 	struct tss tss;
 };
