@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A page that Linux still has hold of, as for O_DIRECT, is no other program's before it has let go."""
 
+import shlex
+from pathlib import Path
+
 import pytest
 
 from orchestrator.pytest_plugin import Enclave
@@ -49,3 +52,28 @@ def test_page_is_given_to_nobody_while_linux_has_hold_of_it(
     script = GIVE_BACK.replace("END_OF_PROGRAM", command)
     done = duo.host.run("timeout", "-s", "KILL", "60", "sh", "-c", script)
     assert (done.status, done.text.splitlines()) == (0, told), done
+
+
+RAM_DISK = "/dev/ram0"
+READ_BACK = "written: 1048576\nread: 1048576\nthe same: 1\n"
+
+
+def kernel_folder(enclave: Enclave) -> Path:
+    """Debian's kernel, as it was unpacked, with all its modules."""
+    command = shlex.split((Path(enclave.status()["run_folder"]) / "command-host.txt").read_text())
+    return Path(command[command.index("-kernel") + 1]).parent
+
+
+def test_device_reads_and_writes_the_memory_of_a_program(
+    duo: Enclave, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """O_DIRECT: the pages of the LWK go to the device as they are."""
+    install(duo, build_program("direct_io", tmp_path_factory), "/tmp/direct_io")
+    duo.host.put(next(kernel_folder(duo).rglob("brd.ko")), "/tmp/brd.ko")
+    duo.host.succeed("insmod", "/tmp/brd.ko", "rd_nr=1", "rd_size=4096")
+    try:
+        on_linux = duo.host.run("/tmp/direct_io", RAM_DISK)
+        assert on_linux.text.startswith(READ_BACK)
+        assert duo.host.run("lwkexec", "-p", LWK, "/tmp/direct_io", RAM_DISK) == on_linux
+    finally:
+        duo.host.succeed("rmmod", "brd")
