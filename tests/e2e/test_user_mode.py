@@ -250,6 +250,12 @@ def test_program_is_on_the_cpus_that_were_named(host: Enclave) -> None:
         assert why in done.complaint
 
 
+def test_threads_after_each_other_have_the_cpu_that_is_free(host: Enclave) -> None:
+    """Also if the last one has not quite ended: behind a thread that computes a new one would wait for ever."""
+    for cpus in ("1-2", "0-2"):
+        assert host.host.succeed("lwkexec", "-p", LWK, "--cpus", cpus, PROGRAM, "successive") == "0\n"
+
+
 def test_processes_at_once_share_the_cpus(host: Enclave) -> None:
     host.host.succeed("sh", "-c", together(ALL_AT_ONCE, f"{PROGRAM} registers"))
 

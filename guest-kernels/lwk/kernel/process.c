@@ -419,6 +419,7 @@ _Noreturn void process_leave(void)
 	struct thread *thread = this_thread();
 	struct process *process = thread->process;
 
+	thread_begin_end();
 	futex_give_up_list(thread);
 	clear_thread_id(thread);
 	if (leave_table(process, thread)) {

@@ -22,29 +22,52 @@ uint32_t thread_count(void)
 	return count;
 }
 
+static void add(uint32_t *count, int by)
+{
+	__atomic_add_fetch(count, by, __ATOMIC_RELAXED);
+}
+
+static void count_staying(struct cpu *cpu, int by)
+{
+	add(&cpu->thread_count, by);
+	add(&cpu->staying_count, by);
+}
+
 static void free_thread(struct thread *thread)
 {
 	struct process *process = thread->process;
 
-	__atomic_sub_fetch(&cpus[thread->cpu_id]->thread_count, 1, __ATOMIC_RELAXED);
+	add(&cpus[thread->cpu_id]->thread_count, -1);
 	thread_stack_give(thread->stack_top, thread->stack_node);
 	page_free(virt_to_phys(thread), 0);
 	ikc_status_use();
 	process_put(process);
 }
 
-/* The one with the fewest threads; CPU 0, which serves the links, comes last among equals. Below 0: none of them. */
+/* How little a CPU suits a new thread. */
+static uint64_t load(struct cpu *cpu)
+{
+	uint32_t count = __atomic_load_n(&cpu->staying_count, __ATOMIC_RELAXED);
+	bool busy = __atomic_load_n(&cpu->thread, __ATOMIC_RELAXED) || !work_list_is_empty(&cpu->threads);
+
+	return count ? (uint64_t)count << 1 | busy : 0;
+}
+
+/*
+ * The one with the fewest threads; of equals one where they all wait, for a new one could wait there for ever behind one that
+ * computes; CPU 0, which serves the links, comes last. Below 0: none of them.
+ */
 static int least_used(const struct cpu_set *set)
 {
-	uint32_t fewest = UINT32_MAX;
+	uint64_t lowest = UINT64_MAX;
 	int best = -1;
 
 	for (unsigned int id = cpu_count; id-- > 0;) {
-		uint32_t count = __atomic_load_n(&cpus[id]->thread_count, __ATOMIC_RELAXED);
+		uint64_t found = load(cpus[id]);
 
-		if (!cpu_set_has(set, id) || !cpus[id]->online || count >= fewest)
+		if (!cpu_set_has(set, id) || !cpus[id]->online || found >= lowest)
 			continue;
-		fewest = count;
+		lowest = found;
 		best = id;
 	}
 	return best;
@@ -54,8 +77,8 @@ static int least_used(const struct cpu_set *set)
 static void move(struct thread *thread)
 {
 	arch_thread_leave(&thread->registers);
-	__atomic_sub_fetch(&this_cpu()->thread_count, 1, __ATOMIC_RELAXED);
-	__atomic_add_fetch(&cpus[thread->goes_to]->thread_count, 1, __ATOMIC_RELAXED);
+	count_staying(this_cpu(), -1);
+	count_staying(cpus[thread->goes_to], 1);
 	__atomic_store_n(&thread->cpu_id, thread->goes_to, __ATOMIC_SEQ_CST);
 	thread_wake(thread);
 }
@@ -147,13 +170,14 @@ struct thread *thread_new(struct process *process, const struct cpu_set *set, co
 	*first = *frame;
 	thread->stack = context_begin(first);
 	process_get(process);
-	__atomic_add_fetch(&cpus[cpu_id]->thread_count, 1, __ATOMIC_RELAXED);
+	count_staying(cpus[cpu_id], 1);
 	ikc_status_use();
 	return thread;
 }
 
 void thread_discard(struct thread *thread)
 {
+	add(&cpus[thread->cpu_id]->staying_count, -1);
 	free_thread(thread);
 }
 
@@ -187,6 +211,11 @@ void thread_yield(void)
 {
 	thread_wake(this_thread());
 	thread_wait();
+}
+
+void thread_begin_end(void)
+{
+	add(&this_cpu()->staying_count, -1);
 }
 
 _Noreturn void thread_end(void)

@@ -554,6 +554,23 @@ static int move_about(int argc, char **argv)
 	return 0;
 }
 
+/* How many of threads that come one after the other begin where the one is that made them. */
+static int follow_each_other(int argc, char **argv)
+{
+	int rounds, noted, beside = 0;
+	pthread_t thread;
+
+	(void)argc, (void)argv;
+	for (rounds = 0; rounds < 300; rounds++) {
+		pthread_create(&thread, NULL, note_cpu, &noted);
+		while (pthread_tryjoin_np(thread, NULL))
+			; /* the sooner the better: the thread may still have things to do */
+		beside += noted == sched_getcpu();
+	}
+	printf("%d\n", beside);
+	return 0;
+}
+
 static int tell_cpus(int argc, char **argv)
 {
 	cpu_set_t all;
@@ -864,6 +881,7 @@ static const struct {
 	{ "schedule", set_schedule },
 	{ "move", move_about },
 	{ "cpus", tell_cpus },
+	{ "successive", follow_each_other },
 	{ "signals", take_signals },
 	{ "spin", spin },
 };

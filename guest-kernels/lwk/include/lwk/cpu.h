@@ -34,6 +34,7 @@ struct cpu {
 	uint32_t irq_counts[IRQ_VECTORS];
 	paddr_t user_tables; /* that CR3 has; 0: the kernel's own. Others read it */
 	uint32_t thread_count; /* that belong to it; atomic */
+	uint32_t staying_count; /* of them, those that have not begun to end; atomic */
 	struct thread *thread; /* that runs; NULL: the idle loop does */
 	uint64_t idle_stack; /* of the idle loop, while a thread runs */
 	uint64_t busy_ns; /* that threads have had it, until the last one left it. Others read these two */

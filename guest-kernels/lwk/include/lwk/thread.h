@@ -96,7 +96,10 @@ void thread_wait(void);
 /* Others of this CPU have their turn. */
 void thread_yield(void);
 
-/* Ends this thread, which is in nobody's table any more. */
+/* This thread will soon be at its end: it is in the way of no new one. Who hears of the end may make one at once. */
+void thread_begin_end(void);
+
+/* Ends this thread, which has begun to and is in nobody's table any more. */
 _Noreturn void thread_end(void);
 
 /* It has never run. */
