@@ -7,6 +7,7 @@ from typing import Any
 import gdb
 
 from orchestrator.in_gdb import linux_frames, linux_module, linux_orc
+from orchestrator.in_gdb.linux_unwinder import LinuxUnwinder
 
 Json = dict[str, Any]
 
@@ -25,9 +26,10 @@ class _Enclave(gdb.Command):
 class _Attach(gdb.Command):
     """enclave attach: stop the partition and debug it; also again, after `detach` or a restart of it."""
 
-    def __init__(self, partition: Json) -> None:
+    def __init__(self, partition: Json, unwinder: LinuxUnwinder | None) -> None:
         super().__init__("enclave attach", gdb.COMMAND_RUNNING)
         self._partition = partition
+        self._unwinder = unwinder
         self._symbols_of = _age(partition)
 
     def invoke(self, argument: str, from_tty: bool) -> None:
@@ -45,7 +47,7 @@ class _Attach(gdb.Command):
             ) from None
         if self._partition["runs_linux"]:
             try:
-                linux_module.load_symbols(Path(self._partition["module"]))
+                linux_module.load_symbols(Path(self._partition["module"]), self._unwinder)
             except gdb.error as error:
                 gdb.write(f"there are no symbols of ikc.ko: {error}\n")
         if self._partition["debugger"] == "waits":
@@ -63,6 +65,5 @@ def _age(partition: Json) -> int:
 
 def register(partition: Json) -> None:
     _Enclave()
-    _Attach(partition)
-    if partition["runs_linux"] and not linux_orc.register():
-        linux_frames.register()
+    unwinder = (linux_orc.register() or linux_frames.register()) if partition["runs_linux"] else None
+    _Attach(partition, unwinder)

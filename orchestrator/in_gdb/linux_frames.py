@@ -23,8 +23,13 @@ class FramePointerUnwinder(LinuxUnwinder):
         self._text, self._init = text, init
 
     def find(self, pc: int, sp: int, bp: int) -> Caller | None:
-        if pc not in self._text and pc not in self._init:
-            return None
+        return self._find(pc, sp, bp) if pc in self._text or pc in self._init else None
+
+    def find_in_module(self, pc: int, sp: int, bp: int) -> Caller | None:
+        is_known = gdb.find_pc_line(pc).symtab is not None  # the kernel itself has no lines
+        return self._find(pc, sp, bp) if is_known else None
+
+    def _find(self, pc: int, sp: int, bp: int) -> Caller:
         if bp & 1:
             places = {"rip": RIP, "rsp": RSP, "rbp": RBP}
             return Caller({name: reading.word(bp - 1 + 8 * place) for name, place in places.items()}, False)
@@ -41,12 +46,15 @@ class FramePointerUnwinder(LinuxUnwinder):
         return SETS_UP_FRAME in reading.memory(start, min(pc - start, FUNCTION_MAX)) if pc > start else False
 
 
-def register() -> None:
+def register() -> LinuxUnwinder | None:
+    """None without the kernel's symbols."""
     try:
         text, init = (range(_address(f"_s{name}"), _address(f"_e{name}")) for name in ("text", "inittext"))
     except gdb.error:
-        return
-    register_unwinder(None, FramePointerUnwinder(text, init), replace=True)
+        return None
+    unwinder = FramePointerUnwinder(text, init)
+    register_unwinder(None, unwinder, replace=True)
+    return unwinder
 
 
 def _address(symbol: str) -> int:

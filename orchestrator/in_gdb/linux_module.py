@@ -7,6 +7,7 @@ from pathlib import Path
 import gdb
 
 from orchestrator.in_gdb import reading
+from orchestrator.in_gdb.linux_unwinder import LinuxUnwinder
 
 MODULES_MAX = 1000
 # include/linux/module.h: after `enum module_state state` come `list` and `name`.
@@ -15,8 +16,8 @@ NAME_OFFSET = 24
 NAME_SIZE = 56
 
 
-def load_symbols(module: Path) -> None:
-    """Has gdb know the module's symbols, if the kernel has loaded it; one that boots has not yet."""
+def load_symbols(module: Path, unwinder: LinuxUnwinder | None) -> None:
+    """Has gdb know the module's symbols, and `unwinder` its frames, if the kernel has loaded it by now."""
     if not module.exists():
         return
     for objfile in gdb.objfiles():
@@ -31,6 +32,8 @@ def load_symbols(module: Path) -> None:
     if text is not None:
         others = "".join(f" -s {name} {address:#x}" for name, address in sections.items())
         gdb.execute(f"add-symbol-file {module} {text:#x}{others}", to_string=True)
+        if unwinder is not None:
+            unwinder.add_module(_struct_module(at))
 
 
 def _find(name: str) -> int | None:
@@ -50,12 +53,15 @@ def _find(name: str) -> int | None:
     return None
 
 
+def _struct_module(at: int) -> gdb.Value:
+    return gdb.Value(at).cast(gdb.lookup_type("struct module").pointer()).dereference()
+
+
 def _sections(module: Path, at: int) -> dict[str, int]:
     """Its sections' addresses, as sysfs has them: struct module is in its own debug information."""
     gdb.execute(f"add-symbol-file {module} 0", to_string=True)
     try:
-        kind = gdb.lookup_type("struct module")
-        attributes = gdb.Value(at).cast(kind.pointer())["sect_attrs"]
+        attributes = _struct_module(at)["sect_attrs"]
         return dict(_attributes(attributes)) if int(attributes) else {}
     finally:
         gdb.execute(f"remove-symbol-file {module}", to_string=True)

@@ -29,27 +29,15 @@ class _Entry(NamedTuple):
     kind: int
 
 
-class OrcUnwinder(LinuxUnwinder):
-    """For addresses in the kernel's own text."""
+class _Table:
+    """`count` entries, and as many addresses that they begin at."""
 
-    def __init__(self, begin: int, end: int, entries: int) -> None:
-        super().__init__("Linux ORC")
-        self._begin = begin
-        self._count = (end - begin) // 4
-        self._entries = entries
+    def __init__(self, begins: int, count: int, entries: int) -> None:
+        self._begins, self._count, self._entries = begins, count, entries
 
-    def find(self, pc: int, sp: int, bp: int) -> Caller | None:
-        entry = self._find(pc)
-        if entry is None:
-            return None
-        cfa = self._frame_address(entry, sp, bp)
-        if cfa is None:
-            return Caller({"rip": 0, "rsp": sp, "rbp": 0}, False)
-        return Caller(self._saved(entry, cfa, bp), entry.kind == CALL)
-
-    def _find(self, pc: int) -> _Entry | None:
+    def find(self, pc: int) -> _Entry | None:
         """The last entry at or before the address: they are sorted."""
-        if pc < self._address(0) or pc > self._address(self._count - 1):
+        if not self._count or pc < self._address(0) or pc > self._address(self._count - 1):
             return None
         low, high = 0, self._count - 1
         while low < high:
@@ -63,9 +51,37 @@ class OrcUnwinder(LinuxUnwinder):
         return _Entry(sp_offset, bp_offset, registers & 15, registers >> 4, kind & 3)
 
     def _address(self, index: int) -> int:
-        at = self._begin + 4 * index
+        at = self._begins + 4 * index
         offset: int = struct.unpack("<i", reading.memory(at, 4))[0]
         return at + offset
+
+
+class OrcUnwinder(LinuxUnwinder):
+    def __init__(self, kernel: _Table) -> None:
+        super().__init__("Linux ORC")
+        self._kernel = kernel
+        self._module: _Table | None = None
+
+    def add_module(self, module: gdb.Value) -> None:
+        of_machine = module["arch"]
+        self._module = _Table(
+            int(of_machine["orc_unwind_ip"]), int(of_machine["num_orcs"]), int(of_machine["orc_unwind"])
+        )
+
+    def find(self, pc: int, sp: int, bp: int) -> Caller | None:
+        return self._find(self._kernel, pc, sp, bp)
+
+    def find_in_module(self, pc: int, sp: int, bp: int) -> Caller | None:
+        return self._find(self._module, pc, sp, bp) if self._module else None
+
+    def _find(self, table: _Table, pc: int, sp: int, bp: int) -> Caller | None:
+        entry = table.find(pc)
+        if entry is None:
+            return None
+        cfa = self._frame_address(entry, sp, bp)
+        if cfa is None:
+            return Caller({"rip": 0, "rsp": sp, "rbp": 0}, False)
+        return Caller(self._saved(entry, cfa, bp), entry.kind == CALL)
 
     def _frame_address(self, entry: _Entry, sp: int, bp: int) -> int | None:
         """Where the caller's stack ends, or what was saved of an interrupted one begins; None: nobody's."""
@@ -96,14 +112,15 @@ class OrcUnwinder(LinuxUnwinder):
         return caller
 
 
-def register() -> bool:
-    """False if this kernel has no such tables, or no symbols that tell where they are."""
+def register() -> LinuxUnwinder | None:
+    """None if this kernel has no such tables, or no symbols that tell where they are."""
     try:
         begin, end, entries = (
             int(gdb.parse_and_eval(f"(unsigned long)&{name}"))
             for name in ("__start_orc_unwind_ip", "__stop_orc_unwind_ip", "__start_orc_unwind")
         )
     except gdb.error:
-        return False
-    register_unwinder(None, OrcUnwinder(begin, end, entries), replace=True)
-    return True
+        return None
+    unwinder = OrcUnwinder(_Table(begin, (end - begin) // 4, entries))
+    register_unwinder(None, unwinder, replace=True)
+    return unwinder

@@ -30,8 +30,15 @@ class LinuxUnwinder(Unwinder):
         gdb.events.cont.connect(self._forget)
 
     def find(self, pc: int, sp: int, bp: int) -> Caller | None:
-        """The caller of a frame; None leaves that to gdb. Raises GdbError if its stack is not there."""
+        """The caller of a frame of the kernel's own; None: it is none. Raises GdbError without its stack."""
         raise NotImplementedError
+
+    def find_in_module(self, pc: int, sp: int, bp: int) -> Caller | None:
+        """The same, of a frame of a module whose symbols gdb has."""
+        raise NotImplementedError
+
+    def add_module(self, module: gdb.Value) -> None:
+        """Its struct module. For those that need it to find frames of a module."""
 
     def _forget(self, event: gdb.ThreadEvent) -> None:
         self._callers.clear()
@@ -39,27 +46,34 @@ class LinuxUnwinder(Unwinder):
 
     def __call__(self, pending_frame: gdb.PendingFrame) -> gdb.UnwindInfo | None:
         pc, sp, bp = (int(pending_frame.read_register(name)) % (1 << 64) for name in ("rip", "rsp", "rbp"))
+        raised = self._raised.get((pc, sp), 0)
+        if not pc and raised:
+            # Nobody's. gdb wants to know where it is, and goes no further.
+            return pending_frame.create_unwind_info(_frame_id(sp + raised, pc))
         try:
             # What stands behind a call that does not return may belong to another function.
-            found = self.find(pc - ((pc, sp) in self._callers), sp, bp)
+            place = (pc - ((pc, sp) in self._callers), sp, bp)
+            found = self.find(*place)
+            if found is None and raised:
+                # gdb knows a module's frames better, but not how much higher their stack has to be.
+                found = self.find_in_module(*place)
         except gdb.GdbError:
             return None
         if found is None:
             return None
-        raised = self._raised.get((pc, sp), 0)
-        if not found.registers["rip"]:
-            # gdb goes no further than that frame, which it makes by itself.
-            found.registers["rsp"] += raised
         caller = (found.registers["rip"], found.registers["rsp"])
         if found.called:
             self._callers.add(caller)
-        # gdb takes a caller whose stack is lower for a broken one; but interrupts have stacks of their own.
+        # gdb takes a caller whose stack is lower for a broken one; interrupts have stacks of their own.
         self._raised[caller] = raised + max(0, sp - caller[1])
-        frame_id = _FrameId(_register(max(sp, caller[1]) + raised), pending_frame.read_register("rip"))
-        unwound = pending_frame.create_unwind_info(frame_id)
+        unwound = pending_frame.create_unwind_info(_frame_id(max(sp, caller[1]) + raised, pc))
         for name, value in found.registers.items():
             unwound.add_saved_register(name, _register(value))
         return unwound
+
+
+def _frame_id(sp: int, pc: int) -> _FrameId:
+    return _FrameId(_register(sp), _register(pc))
 
 
 def _register(number: int) -> gdb.Value:

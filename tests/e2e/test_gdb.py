@@ -294,7 +294,39 @@ def test_break_in_the_linux_module(duo: Enclave) -> None:
     print(shown)
     assert re.search(r"hit Breakpoint 1, fabric_control_interrupt \(.*\) at .*module/fabric.c:\d+", shown)
     assert re.search(r"#1 .* in __handle_irq_event_percpu \(\)", shown)
-    assert re.search(r"#\d+ .* in (do_idle|cpu_startup_entry) \(\)", shown)
+    assert re.search(r"#\d+ .* in (do_idle|cpu_startup_entry|ret_from_fork) \(\)", shown)
+    assert "Backtrace stopped" not in shown
+    duo.wait_for_state("lwk0", "READY", DEADLINE_S)
+
+
+def test_backtrace_through_an_interrupt_of_the_linux_module(duo: Enclave, tmp_path: Path) -> None:
+    """What is interrupted is the module's too, on another stack."""
+    may_go_on = tmp_path / "may-go-on"
+    os.mkfifo(may_go_on)
+    commands = (
+        "hbreak link_serve_control",
+        "continue",
+        "stepi 3",
+        f"shell cat {may_go_on}",
+        "delete",
+        "hbreak fabric_control_interrupt",
+        "continue",
+        "backtrace",
+    )
+    with running_under_gdb(duo, "host", *commands) as gdb:
+        duo.client.restart("lwk0")
+        wait_for_debugger(duo, "host", "stopped")
+        # It rings while the host is stopped: the interrupt comes as soon as that goes on.
+        duo.client.restart("lwk1")
+        duo.wait_for_state("lwk1", "READY", DEADLINE_S)
+        may_go_on.write_text("")
+        shown = gdb.communicate(timeout=DEADLINE_S)[0].decode()
+    print(shown)
+    assert re.search(r"hit Breakpoint 2, fabric_control_interrupt ", shown)
+    frames = re.findall(r"^#\d+ .* in (\w+) \(", shown, re.MULTILINE)
+    passed = ["asm_common_interrupt", "link_serve_control", "fabric_serve_links", "ret_from_fork"]
+    assert [frame for frame in frames if frame in passed] == passed
+    assert "Backtrace stopped" not in shown
     duo.wait_for_state("lwk0", "READY", DEADLINE_S)
 
 

@@ -251,7 +251,7 @@ def test_program_is_on_the_cpus_that_were_named(host: Enclave) -> None:
 
 
 def test_threads_after_each_other_have_the_cpu_that_is_free(host: Enclave) -> None:
-    """Also if the last one has not quite ended: behind a thread that computes a new one would wait for ever."""
+    """Also if the last has not quite ended: behind one that computes a new one would wait for ever."""
     for cpus in ("1-2", "0-2"):
         assert host.host.succeed("lwkexec", "-p", LWK, "--cpus", cpus, PROGRAM, "successive") == "0\n"
 
