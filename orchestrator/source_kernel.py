@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A kernel for Linux partitions built here: Debian's linux-source, configured by images/linux/host.config.
 
+images/linux/ahead.h says what no configuration can; the sources stay as they are.
 It takes minutes, once per version and configuration. A build that was interrupted goes on where it was.
 """
 
@@ -19,7 +20,9 @@ from orchestrator.errors import EnclaveError, EnvironmentFault
 from orchestrator.host_kernel import HostKernel, require_pvh
 from orchestrator.one_at_a_time import one_at_a_time
 
-CONFIG = Path(__file__).resolve().parents[1] / "images" / "linux" / "host.config"
+_OURS = Path(__file__).resolve().parents[1] / "images" / "linux"
+CONFIG = _OURS / "host.config"
+AHEAD = _OURS / "ahead.h"
 INSTALL = "`make host-kernel` installs what the build needs, and builds it"
 
 _METAPACKAGE = "linux-source"
@@ -106,7 +109,7 @@ def _select(pool: debian.Pool) -> tuple[debian.Package, ...]:
 
 
 def _config_key() -> str:
-    return hashlib.sha256(CONFIG.read_bytes()).hexdigest()[:8]
+    return hashlib.sha256(CONFIG.read_bytes() + AHEAD.read_bytes()).hexdigest()[:8]
 
 
 def _stamp(out: Path) -> Path:
@@ -154,8 +157,8 @@ def _build(source: Path, out: Path, lock: int, progress: debian.Progress) -> Non
 
 def _make(source: Path, out: Path) -> list[str]:
     """The release, and with it the vermagic, names the configuration: a module for another one is refused."""
-    local = f"LOCALVERSION=-{_config_key()}"
-    return ["make", "-C", os.fspath(source.absolute()), f"O={out.absolute()}", local]
+    local, ahead = f"LOCALVERSION=-{_config_key()}", f"KCFLAGS=-include {AHEAD}"
+    return ["make", "-C", os.fspath(source.absolute()), f"O={out.absolute()}", local, ahead]
 
 
 def _require_config(config: Path) -> None:
