@@ -277,7 +277,8 @@ def up(
         from orchestrator.planning import current_plan, with_places
         from orchestrator.progress import Progress
 
-        progress = Progress(interrupted)
+        loaded = time.monotonic()
+        progress = Progress(interrupted, told.began)
         plan = with_places(current_plan(spec, defines, name), place)
         checked = time.monotonic()
         run = RunFolder(plan.name)
@@ -291,13 +292,13 @@ def up(
 
             status = launch(told, plan, run, accel, progress, interpose, wait_gdb)
     if profile and as_json:
-        status["profile"] = _profile(run, status, progress.began, checked)
+        status["profile"] = _profile(run, status, told.began, loaded, checked)
     if as_json or not habits.is_quiet():
         _show_status(status, as_json)
     if profile and not as_json:
         from orchestrator.profile_text import as_text
 
-        click.echo(f"\n{as_text(_profile(run, status, progress.began, checked))}")
+        click.echo(f"\n{as_text(_profile(run, status, told.began, loaded, checked))}")
     if not as_json:
         habits.say(f"\n{table.next_commands(status)}")
 
@@ -329,7 +330,9 @@ def _rehearse(
         click.echo(plan_text.as_text(plan, commands, placement))
 
 
-def _profile(run: RunFolder, status: dict[str, Any], began: float, checked: float) -> dict[str, Any]:
+def _profile(
+    run: RunFolder, status: dict[str, Any], began: float, loaded: float, checked: float
+) -> dict[str, Any]:
     """Where the time of `up` went, to the first answer by SSH; kept in the run folder too."""
     from orchestrator import ssh as linux
     from orchestrator.profile_text import since_up
@@ -340,7 +343,7 @@ def _profile(run: RunFolder, status: dict[str, Any], began: float, checked: floa
             with linux.connect(linux.Endpoint.of_partition(partition)) as session:
                 session.run("true")
             answered[partition["name"]] = time.monotonic()
-    profile = since_up(Client.connect(run).profile(), began, checked, answered)
+    profile = since_up(Client.connect(run).profile(), began, loaded, checked, answered)
     run.profile.write_text(json.dumps(profile, indent=2) + "\n")
     return profile
 

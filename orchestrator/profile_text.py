@@ -13,14 +13,15 @@ SPENT, WAITED, REACHED = "#", ".", "|"
 LONGEST = 3  # phases that the summary names
 
 
-def since_up(boot: Json, began: float, checked: float, answered: Mapping[str, float]) -> Json:
+def since_up(boot: Json, began: float, loaded: float, checked: float, answered: Mapping[str, float]) -> Json:
     """What the supervisor tells (Client.profile), with what only `up` knows: all in seconds since it `began`.
 
-    `checked` is when the spec was, `answered` when each Linux had done so by SSH; all by time.monotonic().
+    `loaded` is when this program was, `checked` when the spec was, `answered` when each Linux had done so by
+    SSH; all by time.monotonic().
     """
     ordered = boot["began"]
     later = ordered - began
-    up = [("spec", began, checked), ("builds, accelerator", checked, ordered)]
+    up = [("program", began, loaded), ("spec", loaded, checked), ("builds, accelerator", checked, ordered)]
     partitions = [_later(each, later) for each in boot["partitions"]]
     for each in partitions:
         each["ssh"] = _rounded(answered[each["name"]] - began) if each["name"] in answered else None

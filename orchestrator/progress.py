@@ -11,18 +11,19 @@ from orchestrator import habits, table
 
 
 class Progress:
-    """`step` for what is done here, `event` for what the supervisor tells; `began` by time.monotonic().
-    `interrupted` is called at each, to raise KeyboardInterrupt if that is still due."""
+    """`step` for what is done here, `event` for what the supervisor tells; times are since `began`, by
+    time.monotonic(), or since now. `interrupted` is called at each, to raise KeyboardInterrupt if that is
+    still due."""
 
-    def __init__(self, interrupted: Callable[[], None] = lambda: None) -> None:
-        self.began = time.monotonic()
+    def __init__(self, interrupted: Callable[[], None] = lambda: None, began: float | None = None) -> None:
+        self._began = time.monotonic() if began is None else began
         self._interrupted = interrupted
 
     def step(self, name: str, what: str) -> None:
         self._interrupted()
         if habits.is_quiet():
             return
-        elapsed = click.style(f"{time.monotonic() - self.began:7.2f} s", dim=True)
+        elapsed = click.style(f"{time.monotonic() - self._began:7.2f} s", dim=True)
         click.echo(f"{elapsed}  {name:6}  {what}", err=True)
 
     def event(self, event: dict[str, Any]) -> None:

@@ -34,10 +34,14 @@ LENGTH = struct.Struct("<I")  # of an order; with it comes the run's lock, and a
 
 
 class Standby:
-    """The caller's end; made by `standby` alone. The process is gone at the end, if it was not told."""
+    """The caller's end; made by `standby` alone. The process is gone at the end, if it was not told.
 
-    def __init__(self, connection: socket.socket) -> None:
+    `began` is when the caller did, by time.monotonic().
+    """
+
+    def __init__(self, connection: socket.socket, began: float) -> None:
         self._connection = connection
+        self.began = began
 
     def __enter__(self) -> Self:
         return self
@@ -100,8 +104,8 @@ class Standby:
         result_of(json.loads(answer))
 
 
-def standby() -> Standby:
-    """Forks a process that gets ready to be told what to run."""
+def standby(began: float | None = None) -> Standby:
+    """Forks a process that gets ready to be told what to run; `began`: if that is not now."""
     ours, theirs = socket.socketpair()
     with theirs:
         child = os.fork()
@@ -109,7 +113,7 @@ def standby() -> Standby:
             ours.close()
             _leave_the_caller(theirs)
     os.waitpid(child, 0)
-    return Standby(ours)
+    return Standby(ours, time.monotonic() if began is None else began)
 
 
 # ---- in the child ----

@@ -107,12 +107,15 @@ def test_profile_counts_from_the_beginning_of_up_and_names_what_took_longest() -
         boot_of("host", "linux", events("host", 0.1, 0.2, 0.5, 3.4), status(2.3, 2.4), LOG),
         boot_of("lwk0", "lwk", events("lwk0", 0.4, 0.41, 0.55, 0.64), status(0.02, 0.04), ""),
     ]
-    profile = since_up({"began": 101.0, "partitions": as_json(boots)}, 100.0, 100.25, {"host": 104.9})
+    profile = since_up(
+        {"began": 101.0, "partitions": as_json(boots)}, 100.0, 100.125, 100.25, {"host": 104.9}
+    )
     host, lwk0 = profile["partitions"]
     assert (host["ready"], lwk0["ready"]) == (4.4, 1.64)
     assert (host["ssh"], lwk0["ssh"]) == (4.9, None)
     assert host["phases"][0] == {"name": "supervisor", "begin": 1.0, "end": 1.1, "waits": False}
-    assert [phase["end"] for phase in profile["up"]] == [0.25, 1.0]
+    assert [phase["name"] for phase in profile["up"]] == ["program", "spec", "builds, accelerator"]
+    assert [phase["end"] for phase in profile["up"]] == [0.125, 0.25, 1.0]
 
     text = as_text(profile)
     rows = [line.split() for line in text.splitlines()]
