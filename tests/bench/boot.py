@@ -180,7 +180,7 @@ def virtme_figures(runs: int, name: str, duo: Path, folder: Path, accelerator: s
         click.echo(f"not compared with virtme-ng: {why}", err=True)
         return []
     ready, ran = in_turn(
-        max(1, runs // 2),
+        runs,
         lambda: up_and_answered(duo, "bench-source"),
         lambda: other.seconds_to_run_a_command(accelerator),
     )
