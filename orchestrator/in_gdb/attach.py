@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import gdb
+from gdb.unwinder import register_unwinder
 
 from orchestrator.in_gdb import linux_frames, linux_module, linux_orc
 from orchestrator.in_gdb.linux_unwinder import LinuxUnwinder
@@ -65,5 +66,7 @@ def _age(partition: Json) -> int:
 
 def register(partition: Json) -> None:
     _Enclave()
-    unwinder = (linux_orc.register() or linux_frames.register()) if partition["runs_linux"] else None
+    unwinder = (linux_orc.of_kernel() or linux_frames.of_kernel()) if partition["runs_linux"] else None
+    if unwinder is not None:
+        register_unwinder(None, unwinder, replace=True)
     _Attach(partition, unwinder)

@@ -6,7 +6,6 @@ Linux arch/x86/include/asm/frame.h has how the entry code marks the registers th
 """
 
 import gdb
-from gdb.unwinder import register_unwinder
 
 from orchestrator.in_gdb import reading
 from orchestrator.in_gdb.linux_unwinder import RBP, RIP, RSP, Caller, LinuxUnwinder
@@ -46,15 +45,13 @@ class FramePointerUnwinder(LinuxUnwinder):
         return SETS_UP_FRAME in reading.memory(start, min(pc - start, FUNCTION_MAX)) if pc > start else False
 
 
-def register() -> LinuxUnwinder | None:
+def of_kernel() -> LinuxUnwinder | None:
     """None without the kernel's symbols."""
     try:
         text, init = (range(_address(f"_s{name}"), _address(f"_e{name}")) for name in ("text", "inittext"))
     except gdb.error:
         return None
-    unwinder = FramePointerUnwinder(text, init)
-    register_unwinder(None, unwinder, replace=True)
-    return unwinder
+    return FramePointerUnwinder(text, init)
 
 
 def _address(symbol: str) -> int:

@@ -8,7 +8,6 @@ import struct
 from typing import NamedTuple
 
 import gdb
-from gdb.unwinder import register_unwinder
 
 from orchestrator.in_gdb import reading
 from orchestrator.in_gdb.linux_unwinder import RBP, RIP, RSP, Caller, LinuxUnwinder
@@ -112,7 +111,7 @@ class OrcUnwinder(LinuxUnwinder):
         return caller
 
 
-def register() -> LinuxUnwinder | None:
+def of_kernel() -> LinuxUnwinder | None:
     """None if this kernel has no such tables, or no symbols that tell where they are."""
     try:
         begin, end, entries = (
@@ -121,6 +120,4 @@ def register() -> LinuxUnwinder | None:
         )
     except gdb.error:
         return None
-    unwinder = OrcUnwinder(_Table(begin, (end - begin) // 4, entries))
-    register_unwinder(None, unwinder, replace=True)
-    return unwinder
+    return OrcUnwinder(_Table(begin, (end - begin) // 4, entries))

@@ -44,7 +44,7 @@ static void free_thread(struct thread *thread)
 	process_put(process);
 }
 
-/* How little a CPU suits a new thread. */
+/* How little a CPU suits a new thread. It suits best where nobody stays, though one may still be at its end there. */
 static uint64_t load(struct cpu *cpu)
 {
 	uint32_t count = __atomic_load_n(&cpu->staying_count, __ATOMIC_RELAXED);
